@@ -1,0 +1,1 @@
+"""Detection: intake, engine and worker turn the input topics into fuse events."""

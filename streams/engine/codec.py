@@ -1,0 +1,80 @@
+"""The bytes of a product's state: one version byte, one flag byte, then a JSON array.
+
+The flag byte tells, without decoding the rest, whether the product is unsettled (a timer runs or a fuse is not closed): a worker
+that recovers a million products decodes only those. Times are written relative to the product's clock, so that they are short.
+Everything in a state that decisions rest on is stored; what is derived is not.
+"""
+
+from typing import Any, Final
+
+import orjson
+
+from schemas.errors import StateError
+from streams.engine.fuse import Fuse
+from streams.engine.kinds import EVIDENCE
+from streams.engine.state import MEMORY_MS, Override, ProductState
+
+VERSION: Final = 1
+_SETTLED: Final = b"\x01\x00"
+_UNSETTLED: Final = b"\x01\x01"
+
+
+def encode(state: ProductState) -> bytes:
+    """Return the bytes of a state."""
+    clock = state.clock
+    override = state.override
+    body = orjson.dumps(
+        [
+            clock,
+            state.sequence,
+            state.requests,
+            state.room_id,
+            state.category,
+            [_encode_memory(memory, clock) for memory in state.memories],
+            [[rule_id, *evidence.encode()] for rule_id, evidence in state.evidence.items()],
+            [fuse.encode() for fuse in state.all_fuses()],
+            override and [override.state, override.since, override.until, override.actor, override.reason],
+        ]
+    )
+    return (_SETTLED if state.is_settled else _UNSETTLED) + body
+
+
+def decode(product_id: str, value: bytes) -> ProductState:
+    """Return the state in ``value``; StateError when it is of another version or damaged."""
+    if not value or value[0] != VERSION:
+        version = value[0] if value else None
+        msg = f"state of product {product_id} is of version {version}, but this livefuse reads version {VERSION}"
+        raise StateError(msg)
+    try:
+        data = orjson.loads(memoryview(value)[2:])
+        state = ProductState(product_id)
+        state.clock, state.sequence, state.requests, state.room_id, state.category = data[:5]
+        state.memories = tuple(_decode_memory(memory, state.clock) for memory in data[5])  # type: ignore[assignment]
+        for rule_id, *evidence in data[6]:
+            state.evidence[rule_id] = EVIDENCE[evidence[0]].decode(evidence)
+        for item in data[7]:
+            fuse = Fuse.decode(item)
+            state.fuses.setdefault(fuse.rule_id, {})[fuse.sku_id] = fuse
+        state.override = Override(*data[8]) if data[8] else None
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        msg = f"state of product {product_id} is damaged: {error!r}"
+        raise StateError(msg) from error
+    state.reschedule()
+    return state
+
+
+def is_settled(value: bytes) -> bool:
+    """Tell from a state's bytes whether no timer runs and every fuse is closed."""
+    return value[1:2] == b"\x00"
+
+
+def _encode_memory(facts: dict[str, int], clock: int) -> list[Any]:
+    """Return the facts that can still be recognised: ids, and how long ago each was applied."""
+    forgotten = clock - MEMORY_MS
+    if facts and next(iter(facts.values())) <= forgotten:
+        facts = {fact: applied for fact, applied in facts.items() if applied > forgotten}
+    return [list(facts), [clock - applied for applied in facts.values()]] if facts else []
+
+
+def _decode_memory(data: list[Any], clock: int) -> dict[str, int]:
+    return {fact: clock - age for fact, age in zip(data[0], data[1], strict=True)} if data else {}

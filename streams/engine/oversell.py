@@ -1,0 +1,282 @@
+"""Rule kind ``oversell``: less stock is available than will be sold before a pause takes effect.
+
+Evidence, per SKU: the newest stock level by as-of time, what is available of it now, and net units (ordered - cancelled) per
+second of the history, so that the rate of sales is known and a stock level that arrives late still subtracts what was ordered after it.
+``None`` names the unnamed SKU of a product without variants.
+"""
+
+from bisect import bisect_left
+from math import ceil
+from typing import Any
+
+from schemas.durations import milliseconds
+from schemas.rules import OversellLimits, Rule
+from streams.engine.fuse import OPEN, Fuse
+from streams.engine.signals import Signal
+from streams.engine.times import rfc3339
+from streams.engine.verdicts import LATE, Close, Replenish, Trip, Verdict
+
+
+class Limits:
+    """The limits of one rule for one scope; times in milliseconds, rate windows in seconds."""
+
+    def __init__(self, rule: Rule, limits: OversellLimits) -> None:
+        self.floor = limits.floor
+        self.reaction = milliseconds(limits.reaction_time)
+        self.rate_windows = sorted(milliseconds(window) // 1000 for window in limits.rate_windows)
+        self.shortest_window_ms = self.rate_windows[0] * 1000
+        self.history = milliseconds(limits.history)
+        self.resume_above = limits.resume_above
+        self.safety_stock = limits.safety_stock
+        self.hot_units = limits.hot_units
+        self.cover = milliseconds(limits.cover)
+        self.closes_by_evidence = rule.recovery == "evidence"
+        self.replenishes = rule.mode == "enforce"
+
+
+class Sku:
+    """What is known of one SKU. ``available`` is None until a stock level is known; ``gross`` bounds the units of any window."""
+
+    __slots__ = (
+        "armed", "as_of", "available", "gross", "name", "nets", "on_hand", "reserved", "safety_stock", "seconds",
+    )  # fmt: skip
+
+    def __init__(self, name: str | None) -> None:
+        self.name = name
+        self.on_hand = 0
+        self.reserved = 0
+        self.as_of = 0
+        self.available: int | None = None
+        self.safety_stock: int | None = None
+        self.armed = True
+        self.seconds: list[int] = []
+        self.nets: list[int] = []
+        self.gross = 0
+
+    def sell(self, second: int, units: int, oldest: int) -> None:
+        """Add net ``units`` (negative: cancelled) to a second; forget the seconds before ``oldest``."""
+        seconds, nets = self.seconds, self.nets
+        if seconds and seconds[-1] == second:
+            before = nets[-1]
+            nets[-1] = after = before + units
+        else:
+            place = bisect_left(seconds, second)
+            if place < len(seconds) and seconds[place] == second:
+                before = nets[place]
+                nets[place] = after = before + units
+            else:
+                seconds.insert(place, second)
+                nets.insert(place, units)
+                before, after = 0, units
+        self.gross += (after if after > 0 else 0) - (before if before > 0 else 0)
+        if seconds[0] < oldest:
+            self.forget(oldest)
+        if self.available is not None and second >= self.as_of // 1000:
+            self.available -= units
+
+    def forget(self, oldest: int) -> None:
+        """Forget the seconds before ``oldest``. What was subtracted for them stays subtracted."""
+        cut = bisect_left(self.seconds, oldest)
+        self.gross -= sum(net for net in self.nets[:cut] if net > 0)
+        del self.seconds[:cut]
+        del self.nets[:cut]
+
+    def units_from(self, second: int) -> int:
+        """Return the net units of ``second`` and all later ones."""
+        return sum(self.nets[bisect_left(self.seconds, second) :])
+
+    def units(self, window: int, now: int) -> int:
+        """Return the larger net units, at least 0, of the windows of ``window`` seconds that end with ``now`` and with the second before."""
+        seconds, nets = self.seconds, self.nets
+        if not seconds:
+            return 0
+        first = bisect_left(seconds, now - window + 1)
+        current = sum(nets[first:])
+        previous = current - nets[-1] if seconds[-1] == now else current
+        if first and seconds[first - 1] == now - window:
+            previous += nets[first - 1]
+        return max(current, previous, 0)
+
+
+class Oversell:
+    """Evidence of one product for one rule."""
+
+    kind = "oversell"
+    limits: Limits
+    fuses: dict[str | None, Fuse]
+
+    def __init__(self, since: int) -> None:
+        self.since = since
+        self.ordered = False
+        self.skus: dict[str | None, Sku] = {}
+
+    def arm(self, limits: Limits, fuses: dict[str | None, Fuse]) -> None:
+        """Take the limits in force and the fuses of this rule."""
+        self.limits = limits
+        self.fuses = fuses
+
+    def on_order(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
+        """Subtract an order line; trip when too little is left."""
+        _, _, _, time, product_id, _, order_id, _, quantity, name, _, _ = signal
+        limits = self.limits
+        sku = self.skus.get(name) or self._sku(name, product_id)
+        if time < clock - limits.history:
+            return LATE
+        sku.sell(time // 1000, quantity, (clock - limits.history) // 1000)
+        self.ordered = True
+        available = sku.available
+        if available is None:
+            return None
+        # Plenty: neither a trip nor a request nor its rearming can follow, whatever the rate is. Most evaluations end here.
+        if (
+            sku.armed
+            and available > (limits.safety_stock if sku.safety_stock is None else sku.safety_stock)
+            and available > limits.floor
+            and (available - 1) * limits.shortest_window_ms >= sku.gross * limits.reaction
+        ):
+            return None
+        return self._evaluate(sku, product_id, clock, order_id, may_close=False)
+
+    def on_cancellation(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
+        """Give back a cancelled order line; close when enough is left."""
+        _, _, _, time, product_id, _, order_id, _, quantity, name, _, _ = signal
+        sku = self._sku(name, product_id)
+        if time < clock - self.limits.history:
+            return LATE
+        sku.sell(time // 1000, -quantity, (clock - self.limits.history) // 1000)
+        return self._evaluate(sku, product_id, clock, order_id, may_close=True)
+
+    def on_stock(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
+        """Take a stock level, unless it is older than the current one; close or trip."""
+        _, _, _, as_of, product_id, name, on_hand, reserved, safety_stock, _, snapshot_id = signal
+        sku = self._sku(name, product_id)
+        if as_of < clock - self.limits.history or (sku.available is not None and as_of < sku.as_of):
+            return LATE
+        sku.on_hand, sku.reserved, sku.as_of, sku.safety_stock = on_hand, reserved, as_of, safety_stock
+        sku.forget((clock - self.limits.history) // 1000)
+        sku.available = on_hand - reserved - sku.units_from(as_of // 1000)
+        return self._evaluate(sku, product_id, clock, snapshot_id, may_close=True)
+
+    def stocked(self) -> list[str | None]:
+        """Name the SKUs with a known stock level."""
+        return [name for name, sku in self.skus.items() if sku.available is not None]
+
+    def forget_until(self, mark: int) -> None:
+        """Nothing to do: over-sell is judged anew, from all that is known, at each new signal."""
+
+    def _sku(self, name: str | None, product_id: str) -> Sku:
+        if name == product_id:
+            name = None
+        sku = self.skus.get(name)
+        if sku is None:
+            sku = self.skus[name] = Sku(name)
+        return sku
+
+    def _fuse_sku(self, sku: Sku, product_id: str) -> str | None:
+        """Name the fuse of a SKU: the unnamed SKU's is the product's own, unless other SKUs came first."""
+        if sku.name is not None:
+            return sku.name
+        if None in self.fuses or (len(self.skus) == 1 and product_id not in self.fuses):
+            return None
+        return product_id
+
+    def _evaluate(
+        self, sku: Sku, product_id: str, clock: int, fact: str | None, *, may_close: bool
+    ) -> tuple[Verdict, ...] | None:
+        available = sku.available
+        if available is None:
+            return None
+        limits, now = self.limits, clock // 1000
+        units = {window: sku.units(window, now) for window in limits.rate_windows}
+        level = max(limits.floor, *(ceil_div(units[w] * limits.reaction, w * 1000) for w in units))
+        rate = max(units[window] / window for window in units)
+        name = self._fuse_sku(sku, product_id)
+        fuse = self.fuses.get(name)
+        verdicts: tuple[Verdict, ...] = ()
+        if fuse is not None and fuse.state == OPEN:
+            if may_close and limits.closes_by_evidence and available > fuse.close_above:
+                cause = {"measured": available, "limit": fuse.close_above, "as_of": rfc3339(sku.as_of)}
+                verdicts = (Close(name, cause),)
+        elif self.ordered and available <= level:
+            cause = {
+                "measured": available,
+                "limit": level,
+                "level": level,
+                "rate": round(rate, 4),
+                "on_hand": sku.on_hand,
+                "as_of": rfc3339(sku.as_of),
+                "evidence": [] if fact is None else [fact],
+            }
+            verdicts = (Trip(name, cause, max(limits.resume_above, 2 * level)),)
+        request = self._replenish(sku, available, rate, units[limits.rate_windows[-1]], now, clock)
+        if request is not None:
+            verdicts = (*verdicts, request)
+        return verdicts or None
+
+    def _replenish(self, sku: Sku, available: int, rate: float, units: int, now: int, clock: int) -> Replenish | None:
+        limits = self.limits
+        safety = limits.safety_stock if sku.safety_stock is None else sku.safety_stock
+        if 5 * available > 6 * safety:
+            sku.armed = True
+        if available > safety or not sku.armed:
+            return None
+        if sku.safety_stock is None and sku.units_from((clock - limits.history) // 1000) < limits.hot_units:
+            return None
+        if not limits.replenishes:
+            return None
+        sku.armed = False
+        cover = ceil_div(units * limits.cover, limits.rate_windows[-1] * 1000)
+        seconds_left = round(max(0, available) / rate, 1) if rate else None
+        return Replenish(
+            sku.name, available, safety, round(rate, 4), seconds_left, max(2 * safety, cover) - available
+        )
+
+    def nearness(self, clock: int) -> tuple[float, float, float, str | None, dict[str, Any]] | None:
+        """Return (nearness 0..1, measured, limit, sku_id, more) of the SKU nearest to its level; None when nothing is known."""
+        best: tuple[float, float, float, str | None, dict[str, Any]] | None = None
+        limits, now = self.limits, clock // 1000
+        for sku in self.skus.values() if self.ordered else ():
+            if sku.available is None:
+                continue
+            rate = max(sku.units(window, now) / window for window in limits.rate_windows)
+            level = max(limits.floor, ceil(rate * limits.reaction / 1000))
+            near = 1.0 if sku.available <= level else max(level, 1) / sku.available
+            if best is None or near > best[0]:
+                seconds_left = round(max(0, sku.available) / rate, 1) if rate else None
+                more = {"available": sku.available, "seconds_left": seconds_left}
+                best = (min(near, 1.0), sku.available, level, sku.name, more)
+        return best
+
+    def encode(self) -> list[Any]:
+        """Return the evidence as a JSON array: seconds as differences."""
+        skus = []
+        for sku in self.skus.values():
+            steps = [second - before for second, before in zip(sku.seconds, [0, *sku.seconds], strict=False)]
+            skus.append([
+                sku.name, sku.on_hand, sku.reserved, sku.as_of, sku.available, sku.safety_stock, int(sku.armed),
+                steps, sku.nets,
+            ])  # fmt: skip
+        return [self.kind, self.since, int(self.ordered), skus]
+
+    @classmethod
+    def decode(cls, data: list[Any]) -> "Oversell":
+        """Inverse of :meth:`encode`."""
+        evidence = cls(data[1])
+        evidence.ordered = bool(data[2])
+        for name, on_hand, reserved, as_of, available, safety_stock, armed, steps, nets in data[3]:
+            sku = Sku(name)
+            sku.on_hand, sku.reserved, sku.as_of = on_hand, reserved, as_of
+            sku.available, sku.safety_stock, sku.armed = available, safety_stock, bool(armed)
+            second = 0
+            for step in steps:
+                second += step
+                sku.seconds.append(second)
+            sku.nets = nets
+            sku.gross = sum(net for net in nets if net > 0)
+            evidence.skus[name] = sku
+        return evidence
+
+
+def ceil_div(dividend: int, divisor: int) -> int:
+    """Divide, rounding up."""
+    return -(-dividend // divisor)

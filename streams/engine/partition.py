@@ -1,0 +1,200 @@
+"""All products of one signals partition: the whole of what a lane decides with, and all that it must not lose.
+
+Pure: signals and ticks in, outputs out. Products are kept as bytes until they are touched; those touched lately stay decoded.
+The guarantee: what comes out is a function of the signals applied, whatever the cuts between calls, and however often the state
+was stored (:meth:`Partition.take_dirty`, :meth:`Partition.snapshot`) and read back (:meth:`Partition.load`, :meth:`Partition.restore`).
+"""
+
+from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
+from typing import Any, Final
+
+import orjson
+
+from schemas.errors import StateError
+from schemas.rules import RuleSet
+from streams.engine.codec import decode, encode, is_settled
+from streams.engine.events import FUSE_EVENTS, Output, fuse_state
+from streams.engine.plan import Plan
+from streams.engine.product import Counts, apply, close_orphans, fire_timers
+from streams.engine.signals import RULES, Signal
+from streams.engine.state import ProductState
+from streams.engine.watchlist import Watchlist
+
+VERSION: Final = 1
+
+
+class Partition:
+    """The products of one partition, under one rule set.
+
+    ``hot_products`` bounds how many products stay decoded between flushes. ``log_time`` is the largest time (ms) of any signal or tick.
+    """
+
+    def __init__(self, number: int, rules: RuleSet, hot_products: int = 50_000) -> None:
+        self.number = number
+        self.counts = Counts()
+        self.log_time = 0
+        self.plan = Plan(rules)
+        self._hot_products = hot_products
+        self._positions: dict[str, int] = {}
+        self._hot: dict[str, ProductState] = {}
+        self._cold: dict[str, bytes] = {}
+        self._dirty: dict[str, ProductState] = {}
+        self._spoken: dict[str, ProductState] = {}
+        self._timers: list[tuple[int, str]] = []
+        self._unsettled: set[str] = set()
+        self._watchlist = Watchlist(number)
+
+    def __len__(self) -> int:
+        return len(self._cold) + sum(1 for product_id in self._hot if product_id not in self._cold)
+
+    def apply(self, sources: Sequence[str], signals: Iterable[Signal]) -> list[Output]:
+        """Apply signals in order, but those whose position in their source was applied before."""
+        positions = [self._positions.get(source, -1) for source in sources]
+        outputs: list[Output] = []
+        hot, dirty, counts = self._hot, self._dirty, self.counts
+        log_time = self.log_time
+        for signal in signals:
+            source, position, time, product_id = signal[1:5]
+            if position <= positions[source]:
+                counts.repeated += 1
+                continue
+            positions[source] = position
+            if time > log_time:
+                log_time = time
+            if signal[0] == RULES:
+                outputs += self._take_rules(signal[5])
+                continue
+            state = hot.get(product_id)
+            if state is None:
+                state = self._touch(product_id)
+            dirty[product_id] = state
+            said = apply(state, signal, self.plan, counts)
+            if said:
+                self._note(state, said)
+                outputs += said
+        self.log_time = log_time
+        self._positions.update(zip(sources, positions, strict=True))
+        return outputs
+
+    def tick(self, time: int) -> list[Output]:
+        """Fire the timers of all products that are due at or before ``time`` (ms)."""
+        self.log_time = max(self.log_time, time)
+        return self._fire(time)
+
+    def take_dirty(self) -> list[tuple[str, bytes]]:
+        """Return the states that changed since the last call, and let go of the products decoded longest ago."""
+        changed = [(product_id, encode(state)) for product_id, state in self._dirty.items()]
+        self._cold.update(changed)
+        self._watchlist.touch(self._dirty)
+        self._dirty.clear()
+        if len(self._hot) > self._hot_products:
+            for product_id in list(self._hot)[: len(self._hot) - self._hot_products // 2]:
+                del self._hot[product_id]
+        return changed
+
+    def take_fuse_states(self) -> list[tuple[str, bytes | None]]:
+        """Return the fuse states of the products that have said something since the last call; None is a tombstone."""
+        states = [(product_id, fuse_state(state)) for product_id, state in self._spoken.items()]
+        self._spoken.clear()
+        return states
+
+    def watchlist(self) -> bytes | None:
+        """Return the watch list, if 5 s of log time have passed since the last one and it has changed."""
+        return self._watchlist.take(self.log_time, self._peek)
+
+    def snapshot(self) -> bytes:
+        """Return what belongs to the partition as a whole: source positions, rules in force, log time."""
+        return orjson.dumps(
+            {
+                "v": VERSION,
+                "positions": self._positions,
+                "rules": self.plan.rules.model_dump(mode="json"),
+                "since": self.plan.since,
+                "log_time": self.log_time,
+            }
+        )
+
+    def restore(self, value: bytes) -> None:
+        """Take a snapshot back. StateError when it is of another version."""
+        data: dict[str, Any] = orjson.loads(value)
+        if data.get("v") != VERSION:
+            msg = f"snapshot of partition {self.number} is of version {data.get('v')}, this livefuse reads {VERSION}"
+            raise StateError(msg)
+        self._positions = data["positions"]
+        self.plan = Plan(RuleSet.model_validate(data["rules"]), data["since"])
+        self.log_time = data["log_time"]
+
+    def load(self, product_id: str, value: bytes | None) -> None:
+        """Take a product's stored state back; a later one replaces an earlier one, None removes it."""
+        if value is None:
+            self._cold.pop(product_id, None)
+        else:
+            self._cold[product_id] = value
+
+    def loaded(self) -> None:
+        """Finish recovery: find the timers and the open fuses among the states that were loaded."""
+        for product_id, value in self._cold.items():
+            if not is_settled(value):
+                self._schedule(decode(product_id, value))
+
+    def _touch(self, product_id: str) -> ProductState:
+        stored = self._cold.get(product_id)
+        state = ProductState(product_id) if stored is None else decode(product_id, stored)
+        self._hot[product_id] = state
+        return state
+
+    def _peek(self, product_id: str) -> ProductState | None:
+        """Return a product that is linked to the rules in force, without keeping it decoded."""
+        state = self._hot.get(product_id)
+        if state is None:
+            stored = self._cold.get(product_id)
+            if stored is None:
+                return None
+            state = decode(product_id, stored)
+        if state.plan is not self.plan:
+            state.watch(self.plan)
+        return state
+
+    def _note(self, state: ProductState, said: list[Output]) -> None:
+        if any(output.topic == FUSE_EVENTS for output in said):
+            self._spoken[state.product_id] = state
+            self._schedule(state)
+
+    def _schedule(self, state: ProductState) -> None:
+        if state.due is not None:
+            heappush(self._timers, (state.due, state.product_id))
+        if state.is_settled:
+            self._unsettled.discard(state.product_id)
+        else:
+            self._unsettled.add(state.product_id)
+
+    def _fire(self, until: int) -> list[Output]:
+        outputs: list[Output] = []
+        timers = self._timers
+        while timers and timers[0][0] <= until:
+            due, product_id = heappop(timers)
+            state = self._hot.get(product_id) or self._touch(product_id)
+            if state.due != due:
+                continue
+            self._dirty[product_id] = state
+            said = fire_timers(state, due, self.plan)
+            self._note(state, said)
+            outputs += said
+        return outputs
+
+    def _take_rules(self, data: dict[str, Any]) -> list[Output]:
+        """Put a newer rule set in force. Timers that were due before it still fire under the old one."""
+        rules = RuleSet.model_validate(data)
+        if rules.version <= self.plan.version:
+            return []
+        outputs = self._fire(rules.issued_at - 1)
+        before, self.plan = self.plan, self.plan.successor(rules)
+        for product_id in sorted(self._unsettled):
+            state = self._hot.get(product_id) or self._touch(product_id)
+            said = close_orphans(state, rules.issued_at, self.plan, before)
+            if said:
+                self._dirty[product_id] = state
+                self._note(state, said)
+                outputs += said
+        return outputs

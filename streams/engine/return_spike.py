@@ -1,0 +1,243 @@
+"""Rule kind ``return_spike``: the returns of this hour against the worst hour of a week.
+
+Returns come after orders, so the returns of an hour say nothing against the orders of the same hour. They are measured against the
+product's best hour of sales in the history (N), and the rate must exceed the worst rate of the history (b) by ``rise``.
+
+Evidence: buckets of window / 60 for the window itself, and one count of orders and of returns for each period (as long as the
+window) of the history; orders for twice the history, because a past period's returns too are measured against the orders before it.
+"""
+
+from fractions import Fraction
+from math import sqrt
+from typing import Any, Final
+
+from schemas.durations import milliseconds
+from schemas.rules import ReturnSpikeLimits, Rule
+from streams.engine.fuse import BEGINNING, OPEN, PROBATION, Fuse
+from streams.engine.signals import Signal
+from streams.engine.verdicts import LATE, Trip, Verdict, seconds
+
+BUCKETS: Final = 60
+EVIDENCE: Final = 20
+_ROUNDING: Final = 1e-9
+"""Far more than the error of a comparison in floats, far less than any limit: what is nearer is compared exactly."""
+
+
+class Limits:
+    """The limits of one rule for one scope; rates as exact fractions, times in milliseconds."""
+
+    def __init__(self, rule: Rule, limits: ReturnSpikeLimits) -> None:
+        self.rise = Fraction(limits.rise)
+        self.probation_rise = self.rise * Fraction(rule.probation_factor)
+        self.nearly = float(self.probation_rise) - _ROUNDING
+        self.period = milliseconds(limits.window)
+        self.bucket = self.period // BUCKETS
+        self.history = limits.history
+        self.min_units = limits.min_units
+        self.min_returns = limits.min_returns
+        self.prior_units = limits.prior_units
+        self.prior_returns = Fraction(limits.prior_rate) * limits.prior_units
+        self.z = float(limits.z)
+        self.window_s = seconds(self.period)
+
+
+class _Baseline:
+    """What the history says. Holds until the window moves on to another period or a late fact changes the past."""
+
+    def __init__(self, best: int, rate: Fraction) -> None:
+        self.best = best
+        self.rate = rate
+        self.rate_float = float(rate)
+
+
+class ReturnSpike:
+    """Evidence of one product for one rule."""
+
+    kind = "return_spike"
+    limits: Limits
+    fuses: dict[str | None, Fuse]
+
+    def __init__(self, since: int) -> None:
+        self.since = since
+        self._start_anew(0)
+
+    def _start_anew(self, period: int) -> None:
+        self.period = period
+        self.newest = 0
+        self.last_period = 0
+        self.oldest = 0
+        self.returns = self.units_returned = self.units_ordered = 0
+        self.buckets: dict[int, list[int]] = {}
+        self.periods: dict[int, list[int]] = {}
+        self.return_ids: list[tuple[int, str]] = []
+        self.baseline: _Baseline | None = None
+
+    def arm(self, limits: Limits, fuses: dict[str | None, Fuse]) -> None:
+        """Take the limits in force and the fuses of this rule."""
+        self.limits = limits
+        self.fuses = fuses
+        self.baseline = None
+
+    def on_order(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
+        """Count an order line."""
+        return self._count(signal[3], clock, ordered=signal[8])
+
+    def on_return(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
+        """Count a return."""
+        return self._count(signal[3], clock, returned=signal[6], return_id=signal[5])
+
+    def _count(
+        self, time: int, clock: int, ordered: int = 0, returned: int = 0, return_id: str | None = None
+    ) -> tuple[Verdict, ...] | None:
+        limits = self.limits
+        if limits.period != self.period:
+            # Another window has other buckets.
+            self._start_anew(limits.period)
+        now = clock // limits.bucket
+        if now != self.newest:
+            self._advance(now)
+        period = time // limits.period
+        oldest = self.last_period - 2 * limits.history + 2
+        if period < oldest:
+            return LATE
+        if oldest != self.oldest:
+            self.oldest = oldest
+            for forgotten in [known for known in self.periods if known < oldest]:
+                del self.periods[forgotten]
+        counts = self.periods.get(period)
+        if counts is None:
+            counts = self.periods[period] = [0, 0]
+        counts[0] += ordered
+        counts[1] += returned
+        if period <= self.last_period:
+            self.baseline = None
+        index = time // limits.bucket
+        if index <= now - BUCKETS:
+            return None
+        fuse = self.fuses.get(None)
+        if fuse is not None and time <= fuse.mark:
+            return None
+        bucket = self.buckets.get(index)
+        if bucket is None:
+            bucket = self.buckets[index] = [0, 0, 0]
+        if return_id is not None:
+            bucket[0] += 1
+            bucket[1] += returned
+            self.returns += 1
+            self.units_returned += returned
+            self.return_ids = [*self.return_ids[1 - EVIDENCE :], (index, return_id)]
+        else:
+            bucket[2] += ordered
+            self.units_ordered += ordered
+        if self.returns < limits.min_returns or (fuse is not None and fuse.state == OPEN):
+            return None
+        return self._evaluate(limits.probation_rise if fuse is not None and fuse.state == PROBATION else limits.rise)
+
+    def _advance(self, now: int) -> None:
+        """Let the window end with bucket ``now``."""
+        self.newest = now
+        first = now - BUCKETS + 1
+        for index in [index for index in self.buckets if index < first]:
+            returns, units_returned, units_ordered = self.buckets.pop(index)
+            self.returns -= returns
+            self.units_returned -= units_returned
+            self.units_ordered -= units_ordered
+        last = first * self.limits.bucket // self.limits.period - 1
+        if last != self.last_period:
+            self.last_period = last
+            self.baseline = None
+
+    def _evaluate(self, rise: Fraction) -> tuple[Verdict, ...] | None:
+        limits = self.limits
+        baseline = self.baseline
+        if baseline is None:
+            baseline = self.baseline = self._read_history()
+        units = self.units_returned
+        best = max(self.units_ordered, baseline.best)
+        # No rise that could count: most evaluations end here, in floats.
+        if best < limits.min_units or units / best - baseline.rate_float < limits.nearly:
+            return None
+        rate = Fraction(units, best)
+        if rate - baseline.rate < rise or not _is_significant(units, float(baseline.rate * best), limits.z):
+            return None
+        first = self.newest - BUCKETS + 1
+        cause = {
+            "measured": round(float(rate), 4),
+            "limit": round(float(baseline.rate + rise), 4),
+            "window_s": limits.window_s,
+            "b": round(baseline.rate_float, 4),
+            "R": units,
+            "N": best,
+            "k": self.returns,
+            "evidence": [return_id for index, return_id in self.return_ids if index >= first],
+        }
+        return (Trip(None, cause),)
+
+    def _read_history(self) -> _Baseline:
+        limits, last = self.limits, self.last_period
+        first = last - limits.history + 1
+        known = sorted(period for period in self.periods if period <= last)
+        history = [period for period in known if period >= first]
+        ordered = {period: self.periods[period][0] for period in known}
+        rate = limits.prior_returns / (sum(ordered[period] for period in history) + limits.prior_units)
+        for period in history:
+            returned = self.periods[period][1]
+            if returned:
+                best = max(ordered[other] for other in known if period - limits.history < other <= period)
+                rate = max(rate, Fraction(returned, max(best, limits.min_units)))
+        return _Baseline(max((ordered[period] for period in history), default=0), rate)
+
+    def forget_until(self, mark: int) -> None:
+        """Empty the window: what is known at ``mark`` may not trip the fuse again. The history keeps all."""
+        del mark
+        self.buckets.clear()
+        self.return_ids = []
+        self.returns = self.units_returned = self.units_ordered = 0
+
+    def nearness(self, clock: int) -> tuple[float, float, float, str | None, dict[str, Any]] | None:
+        """Return (nearness 0..1, measured, limit, sku_id, more) for the watch list; None when nothing counts."""
+        if self.limits.period != self.period:
+            return None
+        self._advance(clock // self.limits.bucket)
+        baseline = self.baseline = self.baseline or self._read_history()
+        best = max(self.units_ordered, baseline.best)
+        if self.returns < self.limits.min_returns or best < self.limits.min_units:
+            return None
+        rate = self.units_returned / best
+        limit = baseline.rate_float + float(self.limits.rise)
+        near = (rate - baseline.rate_float) / float(self.limits.rise) if self.limits.rise else 1.0
+        return max(0.0, min(1.0, near)), round(rate, 4), round(limit, 4), None, {}
+
+    def encode(self) -> list[Any]:
+        """Return the evidence as a JSON array: indexes relative to the newest bucket and the last period."""
+        return [
+            self.kind,
+            self.since,
+            self.period,
+            self.newest,
+            self.last_period,
+            [[self.newest - index, *counts] for index, counts in self.buckets.items()],
+            [[self.last_period - period, *counts] for period, counts in self.periods.items()],
+            [[self.newest - index, return_id] for index, return_id in self.return_ids],
+        ]
+
+    @classmethod
+    def decode(cls, data: list[Any]) -> "ReturnSpike":
+        """Inverse of :meth:`encode`."""
+        evidence = cls(data[1])
+        evidence.period, evidence.newest, evidence.last_period = data[2:5]
+        for age, *counts in data[5]:
+            evidence.buckets[evidence.newest - age] = counts
+            evidence.returns += counts[0]
+            evidence.units_returned += counts[1]
+            evidence.units_ordered += counts[2]
+        evidence.periods = {evidence.last_period - age: counts for age, *counts in data[6]}
+        evidence.return_ids = [(evidence.newest - age, return_id) for age, return_id in data[7]]
+        return evidence
+
+
+def _is_significant(units: int, expected: float, z: float) -> bool:
+    """Tell whether Byar's lower bound of the Poisson count ``units`` exceeds ``expected``."""
+    if not units:
+        return False
+    return units * (1 - 1 / (9 * units) - z / (3 * sqrt(units))) ** 3 > expected

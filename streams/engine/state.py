@@ -1,0 +1,145 @@
+"""What is remembered of one product."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from streams.engine.fuse import CLOSED, OPEN, Fuse
+from streams.engine.kinds import EVIDENCE, Evidence
+from streams.engine.oversell import Oversell
+from streams.engine.plan import Plan
+from streams.engine.signals import CANCELLATION, COMPLAINT, ORDER, RETURN, STOCK
+
+REMEMBERED = 1_024
+"""How many facts of a kind are remembered."""
+MEMORY_MS = 60 * 60_000
+"""How much later, by the product's clock, a repeat of a fact is still recognised."""
+
+Memories = tuple[dict[str, int], dict[str, int], dict[str, int], dict[str, int]]
+
+Watching = tuple[list[tuple[str, Any]], ...]
+"""For each kind of signal but commands and rules: (rule id, the method of its evidence that sees the signal)."""
+
+PAUSED = "paused"
+ALLOWED = "allowed"
+
+
+class Override:
+    """An operator's word on a product. ``until`` is when it ends (ms), or None; ``since`` when it was given."""
+
+    __slots__ = ("actor", "reason", "since", "state", "until")
+
+    def __init__(self, state: str, since: int, until: int | None, actor: str, reason: str) -> None:
+        self.state = state
+        self.since = since
+        self.until = until
+        self.actor = actor
+        self.reason = reason
+
+
+class ProductState:
+    """One product: clock, duplicates, evidence, fuses, override. Times in ms since 1970.
+
+    ``sequence`` counts the product's events, ``requests`` its replenishment requests. ``memories`` hold, for each kind of fact (order
+    lines with cancellations, returns, complaints, commands), the facts applied lately by identity, each with the clock at which it
+    was applied, oldest first. ``due`` is the earliest timer. What comes after "derived" is not stored.
+    """
+
+    __slots__ = (
+        "category", "clock", "evidence", "fuses", "memories", "override", "product_id", "requests", "room_id", "sequence",
+        # derived
+        "due", "plan", "watching",
+    )  # fmt: skip
+
+    def __init__(self, product_id: str) -> None:
+        self.product_id = product_id
+        self.clock = 0
+        self.sequence = 0
+        self.requests = 0
+        self.room_id: str | None = None
+        self.category: str | None = None
+        self.memories: Memories = ({}, {}, {}, {})
+        self.evidence: dict[str, Evidence] = {}
+        self.fuses: dict[str, dict[str | None, Fuse]] = {}
+        self.override: Override | None = None
+        self.due: int | None = None
+        self.plan: Plan | None = None
+        self.watching: Watching = ([], [], [], [], [])
+
+    def watch(self, plan: Plan) -> None:
+        """Link the evidence of the rules that see the product now; drop evidence of rules that are gone."""
+        self.plan = plan
+        armed = plan.armed
+        self.evidence = {
+            rule_id: evidence
+            for rule_id, evidence in self.evidence.items()
+            if rule_id in armed and armed[rule_id].since == evidence.since and armed[rule_id].kind == evidence.kind
+        }
+        watching: Watching = ([], [], [], [], [])
+        for rule, limits in plan.seeing(self.product_id, self.room_id, self.category):
+            evidence = self.evidence.get(rule.id)
+            if evidence is None:
+                evidence = self.evidence[rule.id] = EVIDENCE[rule.kind](rule.since)
+            evidence.arm(limits, self.fuses.setdefault(rule.id, {}))
+            for kind, method in _METHODS:
+                see = getattr(evidence, method, None)
+                if see is not None:
+                    watching[kind].append((rule.id, see))
+        self.watching = watching
+
+    def all_fuses(self) -> Iterator[Fuse]:
+        """Yield every fuse that was ever open, by rule id, then SKU (none first)."""
+        for rule_id in sorted(self.fuses):
+            fuses = self.fuses[rule_id]
+            yield from sorted(fuses.values(), key=lambda fuse: (fuse.sku_id is not None, fuse.sku_id or ""))
+
+    def reschedule(self) -> None:
+        """Find the earliest timer again, after a fuse or the override has changed."""
+        dues = [fuse.due for fuses in self.fuses.values() for fuse in fuses.values() if fuse.due is not None]
+        if self.override is not None and self.override.until is not None:
+            dues.append(self.override.until)
+        self.due = min(dues, default=None)
+
+    def forget_until_mark(self, fuse: Fuse) -> None:
+        """Let the rule of a fuse that has entered probation or closed forget what its mark covers."""
+        evidence = self.evidence.get(fuse.rule_id)
+        if evidence is not None:
+            evidence.forget_until(fuse.mark)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no timer runs and every fuse is closed: a rule set or a tick can change nothing."""
+        return self.due is None and all(
+            fuse.state == CLOSED for fuses in self.fuses.values() for fuse in fuses.values()
+        )
+
+    def paused(self) -> tuple[bool, list[str]]:
+        """Return what is paused now: the product, and which SKUs."""
+        if self.override is not None and self.override.state == ALLOWED:
+            return False, []
+        whole = self.override is not None
+        skus = set()
+        for fuses in self.fuses.values():
+            for fuse in fuses.values():
+                if fuse.state == OPEN and not fuse.shadow:
+                    if fuse.sku_id is None:
+                        whole = True
+                    else:
+                        skus.add(fuse.sku_id)
+        if skus and not whole:
+            stocked = {
+                self.product_id if name is None else name
+                for evidence in self.evidence.values()
+                if isinstance(evidence, Oversell)
+                for name in evidence.stocked()
+            }
+            whole = bool(stocked) and stocked <= skus
+        return whole, sorted(skus)
+
+
+_METHODS = (
+    (ORDER, "on_order"),
+    (CANCELLATION, "on_cancellation"),
+    (RETURN, "on_return"),
+    (COMPLAINT, "on_complaint"),
+    (STOCK, "on_stock"),
+)

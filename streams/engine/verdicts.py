@@ -1,0 +1,39 @@
+"""What a rule may say about a signal that it was shown."""
+
+from typing import Any, Final, NamedTuple
+
+
+class Trip(NamedTuple):
+    """Open the fuse of ``sku_id`` (None: of the product). An over-sell fuse closes above ``close_above``."""
+
+    sku_id: str | None
+    cause: dict[str, Any]
+    close_above: int = 0
+
+
+class Close(NamedTuple):
+    """The evidence is gone: close the open fuse of ``sku_id``."""
+
+    sku_id: str | None
+    cause: dict[str, Any]
+
+
+class Replenish(NamedTuple):
+    """Ask for more stock; fields as in ``livefuse.replenishment``."""
+
+    sku_id: str | None
+    available: int
+    safety_stock: int
+    rate_per_second: float
+    seconds_left: float | None
+    suggested_quantity: int
+
+
+Verdict = Trip | Close | Replenish
+LATE: Final[tuple[Verdict, ...]] = ()
+"""The signal is older than the rule's reach and was ignored. Compared by identity; every other verdict is not empty."""
+
+
+def seconds(duration_ms: int) -> float:
+    """Return a duration for a ``cause``: whole seconds as int."""
+    return duration_ms / 1000 if duration_ms % 1000 else duration_ms // 1000
