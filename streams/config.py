@@ -11,8 +11,9 @@ from schemas.topics import TopicNames
 class KafkaConfig:
     """How to reach the broker.
 
-    ``client`` are keyword arguments that every aiokafka client takes (``bootstrap_servers``, ``security_protocol``, ``sasl_*``,
-    ``ssl_context``). ``transactions`` tells whether the broker has idempotent and transactional producers; None: ask it.
+    ``client`` are keyword arguments that every aiokafka client takes (``bootstrap_servers``, ``security_protocol``,
+    ``sasl_*``, ``ssl_context``). ``transactions`` tells whether the broker has idempotent and transactional
+    producers; None: ask it.
     """
 
     client: Mapping[str, Any]

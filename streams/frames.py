@@ -1,14 +1,15 @@
 """Frames: what intake writes to ``livefuse.signals`` and workers read, one Kafka record each.
 
-A frame holds many signals of one signals partition, in the order in which its intake merged them, and says how far that
-intake is:
+A frame holds many signals of one signals partition, in the order in which its intake merged them, and says how far
+that intake is:
 
 ``sources``  the source partitions that the intake reads (``topic/partition``); signals name them by index;
 ``others``   the source partitions that other intakes read; empty when the intake reads them all;
-``passed``   ms: every signal of ``sources`` up to this time stands in this frame or before it (late records excepted);
-``live``     whether the intake was caught up with all of its sources.
+``passed``   ms: every signal of ``sources`` up to this time stands in this frame or before it (late records
+excepted); ``live``     whether the intake was caught up with all of its sources.
 
-A frame without signals is a tick. Version 1 is JSON: ``{"v":1,"writer":...,"sources":[...],"others":[...],"passed":...,"live":0|1,"signals":[...]}``.
+A frame without signals is a tick. Version 1 is JSON:
+``{"v":1,"writer":...,"sources":[...],"others":[...],"passed":...,"live":0|1,"signals":[...]}``.
 """
 
 from typing import Final, NamedTuple
@@ -48,7 +49,7 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(value: bytes | None) -> Frame:
-    """Return the frame in ``value``; :class:`FrameError` if it is none, or of a version that this program does not know."""
+    """Return the frame in ``value``; :class:`FrameError` if it is none, or of another version."""
     try:
         data = orjson.loads(value or b"")
         version = data["v"]

@@ -1,14 +1,15 @@
 """The merge: several sources, each in an order of its own, become one order by event time.
 
-Used where order is made: in the intake (source partitions), in ``replay`` (the partitions of a capture) and in a lane (sources
-that are read by different intakes).
+Used where order is made: in the intake (source partitions), in ``replay`` (the partitions of a capture) and in a
+lane (sources that are read by different intakes).
 
-Each source stays in its own order, late items and all; the next item is the one with the smallest time among the heads of
-all sources, ties by rank. That is the same as sorting by (largest time so far in the source, rank, position), which is how it is
-done here: sources keep lists sorted by that key, and :meth:`Merge.take` sorts what may go in one piece.
+Each source stays in its own order, late items and all; the next item is the one with the smallest time among the
+heads of all sources, ties by rank. That is the same as sorting by (largest time so far in the source, rank,
+position), which is how it is done here: sources keep lists sorted by that key, and :meth:`Merge.take` sorts what may
+go in one piece.
 
-An item may go when no source can still bring an earlier one. What a source can still bring is its *horizon*: the key of the last
-item that it brought, or later if somebody said so (:meth:`Merge.advance`), or never if it is caught up.
+An item may go when no source can still bring an earlier one. What a source can still bring is its *horizon*: the key
+of the last item that it brought, or later if somebody said so (:meth:`Merge.advance`), or never if it is caught up.
 """
 
 from bisect import bisect_right
@@ -62,8 +63,7 @@ class Merge:
         source = self._sources[name]
         key, rank, entries = source.key, source.rank, source.entries
         for time, position, item in items:
-            if time > key:
-                key = time
+            key = max(key, time)
             entries.append((key, rank, position, item))
         source.key = key
 
@@ -102,7 +102,7 @@ class Merge:
         return (name for name, source in self._sources.items() if not source.caught_up and not source.entries)
 
     def bound(self) -> int:
-        """Return the earliest time (ms) that may still come from any source, queued items included, late ones excepted."""
+        """Return the earliest time (ms) that may still come, queued items included, late ones excepted."""
         return min(
             (source.entries[0][0] if source.entries else _horizon(source) for source in self._sources.values()),
             default=NEVER,

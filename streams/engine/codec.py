@@ -1,8 +1,8 @@
 """The bytes of a product's state: one version byte, one flag byte, then a JSON array.
 
-The flag byte tells, without decoding the rest, whether the product is unsettled (a timer runs or a fuse is not closed): a worker
-that recovers a million products decodes only those. Times are written relative to the product's clock, so that they are short.
-Everything in a state that decisions rest on is stored; what is derived is not.
+The flag byte tells, without decoding the rest, whether the product is unsettled (a timer runs or a fuse is not
+closed): a worker that recovers a million products decodes only those. Times are written relative to the product's
+clock, so that they are short. Everything in a state that decisions rest on is stored; what is derived is not.
 """
 
 from typing import Any, Final

@@ -1,7 +1,7 @@
 """Rule kind ``complaint_surge``: too many complaints within any rolling window.
 
-Evidence: the times of the newest complaints, sorted, with their ids. No buckets, so the 51st complaint within the hour trips to the
-millisecond, and a late complaint can complete a window of the past.
+Evidence: the times of the newest complaints, sorted, with their ids. No buckets, so the 51st complaint within the
+hour trips to the millisecond, and a late complaint can complete a window of the past.
 """
 
 from bisect import bisect_left, bisect_right
@@ -104,7 +104,7 @@ class ComplaintSurge:
         return place
 
     def _fullest_window(self, place: int, mark: int) -> tuple[int, int]:
-        """Return the slice of the fullest window that holds the complaint at ``place``; of equal ones the earliest."""
+        """Return the slice of the fullest window with the complaint at ``place``; of equal ones the earliest."""
         times, window = self.times, self.limits.window
         first = bisect_right(times, max(times[place] - window, mark))
         if place == len(times) - 1:

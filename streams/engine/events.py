@@ -4,8 +4,8 @@ from typing import Any, Final, NamedTuple
 from uuid import uuid5
 
 import orjson
-
 from schemas.events import NAMESPACE, event_id
+
 from streams.engine.fuse import Fuse
 from streams.engine.state import ProductState
 from streams.engine.times import rfc3339

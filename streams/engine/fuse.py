@@ -28,9 +28,10 @@ _TRANSITIONS: Final = frozenset(
 class Fuse:
     """State of one fuse.
 
-    ``epoch`` counts openings. ``since`` is when the present state was entered. ``mark``: evidence up to this time may not trip the
-    fuse. ``due``: when a timer takes it on, or None. ``openings``: the openings of the last 24 h. ``cause``, ``shadow`` and ``severity``
-    are those of the last opening. ``close_above``: an over-sell fuse closes when more than this is available.
+    ``epoch`` counts openings. ``since`` is when the present state was entered. ``mark``: evidence up to this time
+    may not trip the fuse. ``due``: when a timer takes it on, or None. ``openings``: the openings of the last 24 h.
+    ``cause``, ``shadow`` and ``severity`` are those of the last opening. ``close_above``: an over-sell fuse closes
+    when more than this is available.
     """
 
     __slots__ = (

@@ -1,8 +1,8 @@
 """Rule kind ``oversell``: less stock is available than will be sold before a pause takes effect.
 
-Evidence, per SKU: the newest stock level by as-of time, what is available of it now, and net units (ordered - cancelled) per
-second of the history, so that the rate of sales is known and a stock level that arrives late still subtracts what was ordered after it.
-``None`` names the unnamed SKU of a product without variants.
+Evidence, per SKU: the newest stock level by as-of time, what is available of it now, and net units (ordered -
+cancelled) per second of the history, so that the rate of sales is known and a stock level that arrives late still
+subtracts what was ordered after it. ``None`` names the unnamed SKU of a product without variants.
 """
 
 from bisect import bisect_left
@@ -35,7 +35,10 @@ class Limits:
 
 
 class Sku:
-    """What is known of one SKU. ``available`` is None until a stock level is known; ``gross`` bounds the units of any window."""
+    """What is known of one SKU.
+
+    ``available`` is None until a stock level is known; ``gross`` bounds the units of any window.
+    """
 
     __slots__ = (
         "armed", "as_of", "available", "gross", "name", "nets", "on_hand", "reserved", "safety_stock", "seconds",
@@ -68,7 +71,7 @@ class Sku:
                 seconds.insert(place, second)
                 nets.insert(place, units)
                 before, after = 0, units
-        self.gross += (after if after > 0 else 0) - (before if before > 0 else 0)
+        self.gross += (max(0, after)) - (max(0, before))
         if seconds[0] < oldest:
             self.forget(oldest)
         if self.available is not None and second >= self.as_of // 1000:
@@ -86,7 +89,7 @@ class Sku:
         return sum(self.nets[bisect_left(self.seconds, second) :])
 
     def units(self, window: int, now: int) -> int:
-        """Return the larger net units, at least 0, of the windows of ``window`` seconds that end with ``now`` and with the second before."""
+        """Return the net units of ``window`` seconds, ending with ``now`` or the second before: the larger, or 0."""
         seconds, nets = self.seconds, self.nets
         if not seconds:
             return 0
@@ -127,7 +130,8 @@ class Oversell:
         available = sku.available
         if available is None:
             return None
-        # Plenty: neither a trip nor a request nor its rearming can follow, whatever the rate is. Most evaluations end here.
+        # Plenty: neither a trip nor a request nor its rearming can follow, whatever the rate is. Most evaluations
+        # end here.
         if (
             sku.armed
             and available > (limits.safety_stock if sku.safety_stock is None else sku.safety_stock)
@@ -208,12 +212,12 @@ class Oversell:
                 "evidence": [] if fact is None else [fact],
             }
             verdicts = (Trip(name, cause, max(limits.resume_above, 2 * level)),)
-        request = self._replenish(sku, available, rate, units[limits.rate_windows[-1]], now, clock)
+        request = self._replenish(sku, available, rate, units[limits.rate_windows[-1]], clock)
         if request is not None:
             verdicts = (*verdicts, request)
         return verdicts or None
 
-    def _replenish(self, sku: Sku, available: int, rate: float, units: int, now: int, clock: int) -> Replenish | None:
+    def _replenish(self, sku: Sku, available: int, rate: float, units: int, clock: int) -> Replenish | None:
         limits = self.limits
         safety = limits.safety_stock if sku.safety_stock is None else sku.safety_stock
         if 5 * available > 6 * safety:
@@ -227,12 +231,10 @@ class Oversell:
         sku.armed = False
         cover = ceil_div(units * limits.cover, limits.rate_windows[-1] * 1000)
         seconds_left = round(max(0, available) / rate, 1) if rate else None
-        return Replenish(
-            sku.name, available, safety, round(rate, 4), seconds_left, max(2 * safety, cover) - available
-        )
+        return Replenish(sku.name, available, safety, round(rate, 4), seconds_left, max(2 * safety, cover) - available)
 
     def nearness(self, clock: int) -> tuple[float, float, float, str | None, dict[str, Any]] | None:
-        """Return (nearness 0..1, measured, limit, sku_id, more) of the SKU nearest to its level; None when nothing is known."""
+        """Return (nearness 0..1, measured, limit, sku_id, more) of the SKU nearest to its level, or None."""
         best: tuple[float, float, float, str | None, dict[str, Any]] | None = None
         limits, now = self.limits, clock // 1000
         for sku in self.skus.values() if self.ordered else ():

@@ -1,8 +1,9 @@
 """All products of one signals partition: the whole of what a lane decides with, and all that it must not lose.
 
-Pure: signals and ticks in, outputs out. Products are kept as bytes until they are touched; those touched lately stay decoded.
-The guarantee: what comes out is a function of the signals applied, whatever the cuts between calls, and however often the state
-was stored (:meth:`Partition.take_dirty`, :meth:`Partition.snapshot`) and read back (:meth:`Partition.load`, :meth:`Partition.restore`).
+Pure: signals and ticks in, outputs out. Products are kept as bytes until they are touched; those touched lately stay
+decoded. The guarantee: what comes out is a function of the signals applied, whatever the cuts between calls, and
+however often the state was stored (:meth:`Partition.take_dirty`, :meth:`Partition.snapshot`) and read back
+(:meth:`Partition.load`, :meth:`Partition.restore`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +28,8 @@ VERSION: Final = 1
 class Partition:
     """The products of one partition, under one rule set.
 
-    ``hot_products`` bounds how many products stay decoded between flushes. ``log_time`` is the largest time (ms) of any signal or tick.
+    ``hot_products`` bounds how many products stay decoded between flushes. ``log_time`` is the largest time (ms) of
+    any signal or tick.
     """
 
     def __init__(self, number: int, rules: RuleSet, hot_products: int = 50_000) -> None:
@@ -60,8 +62,7 @@ class Partition:
                 counts.repeated += 1
                 continue
             positions[source] = position
-            if time > log_time:
-                log_time = time
+            log_time = max(log_time, time)
             if signal[0] == RULES:
                 outputs += self._take_rules(signal[5])
                 continue
@@ -94,7 +95,7 @@ class Partition:
         return changed
 
     def take_fuse_states(self) -> list[tuple[str, bytes | None]]:
-        """Return the fuse states of the products that have said something since the last call; None is a tombstone."""
+        """Return the fuse states of the products that spoke since the last call; None is a tombstone."""
         states = [(product_id, fuse_state(state)) for product_id, state in self._spoken.items()]
         self._spoken.clear()
         return states

@@ -1,4 +1,4 @@
-"""A rule set, ready for use: which rules see a product, with which limits, without looking twice at the same scope."""
+"""A rule set, ready for use: which rules see a product, and with which limits."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from streams.engine.kinds import LIMITS
 
 
 class ArmedRule:
-    """One rule that is on. ``since`` is the version of the rule set with which its evidence begins. Durations in ms."""
+    """One rule that is on. ``since``: the rule set's version with which its evidence begins. Durations in ms."""
 
     def __init__(self, rule: Rule, since: int) -> None:
         self.id = rule.id

@@ -1,7 +1,7 @@
 """One signal and one product: what changes, and what is said about it.
 
-The steps are those of ``docs/semantics.md`` 5: drop a repeat; fire the timers that were due before; move the clock; take room and
-category; show the signal to the rules that see the product; let the fuses act on their verdicts.
+The steps are those of ``docs/semantics.md`` 5: drop a repeat; fire the timers that were due before; move the clock;
+take room and category; show the signal to the rules that see the product; let the fuses act on their verdicts.
 """
 
 from typing import Any

@@ -1,10 +1,12 @@
 """Rule kind ``return_spike``: the returns of this hour against the worst hour of a week.
 
-Returns come after orders, so the returns of an hour say nothing against the orders of the same hour. They are measured against the
-product's best hour of sales in the history (N), and the rate must exceed the worst rate of the history (b) by ``rise``.
+Returns come after orders, so the returns of an hour say nothing against the orders of the same hour. They are
+measured against the product's best hour of sales in the history (N), and the rate must exceed the worst rate of the
+history (b) by ``rise``.
 
-Evidence: buckets of window / 60 for the window itself, and one count of orders and of returns for each period (as long as the
-window) of the history; orders for twice the history, because a past period's returns too are measured against the orders before it.
+Evidence: buckets of window / 60 for the window itself, and one count of orders and of returns for each period (as
+long as the window) of the history; orders for twice the history, because a past period's returns too are measured
+against the orders before it.
 """
 
 from fractions import Fraction
@@ -13,7 +15,7 @@ from typing import Any, Final
 
 from schemas.durations import milliseconds
 from schemas.rules import ReturnSpikeLimits, Rule
-from streams.engine.fuse import BEGINNING, OPEN, PROBATION, Fuse
+from streams.engine.fuse import OPEN, PROBATION, Fuse
 from streams.engine.signals import Signal
 from streams.engine.verdicts import LATE, Trip, Verdict, seconds
 

@@ -1,12 +1,12 @@
 """Signals: validated facts about one product, as plain sequences.
 
-A signal is a list (a JSON array in a frame), because millions of them pass through a process and an object for each would
-cost more than what is decided about it. All kinds share the head::
+A signal is a list (a JSON array in a frame), because millions of them pass through a process and an object for each
+would cost more than what is decided about it. All kinds share the head::
 
     [kind, source, position, time_ms, product_id, ...]
 
-``source`` is the index of the source partition in the frame's table, ``position`` is ``offset * 256 + line`` (line 1 to 200 for
-order lines, else 0), so it rises strictly within a source. What follows the head is told beside each kind.
+``source`` is the index of the source partition in the frame's table, ``position`` is ``offset * 256 + line`` (line 1
+to 200 for order lines, else 0), so it rises strictly within a source. What follows the head is told beside each kind.
 """
 
 from typing import Any, Final

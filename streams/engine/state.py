@@ -39,13 +39,14 @@ class Override:
 class ProductState:
     """One product: clock, duplicates, evidence, fuses, override. Times in ms since 1970.
 
-    ``sequence`` counts the product's events, ``requests`` its replenishment requests. ``memories`` hold, for each kind of fact (order
-    lines with cancellations, returns, complaints, commands), the facts applied lately by identity, each with the clock at which it
-    was applied, oldest first. ``due`` is the earliest timer. What comes after "derived" is not stored.
+    ``sequence`` counts the product's events, ``requests`` its replenishment requests. ``memories`` hold, for each
+    kind of fact (order lines with cancellations, returns, complaints, commands), the facts applied lately by
+    identity, each with the clock at which it was applied, oldest first. ``due`` is the earliest timer. What comes
+    after "derived" is not stored.
     """
 
     __slots__ = (
-        "category", "clock", "evidence", "fuses", "memories", "override", "product_id", "requests", "room_id", "sequence",
+        "product_id", "clock", "sequence", "requests", "room_id", "category", "memories", "evidence", "fuses", "override",
         # derived
         "due", "plan", "watching",
     )  # fmt: skip

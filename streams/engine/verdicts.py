@@ -31,7 +31,9 @@ class Replenish(NamedTuple):
 
 Verdict = Trip | Close | Replenish
 LATE: Final[tuple[Verdict, ...]] = ()
-"""The signal is older than the rule's reach and was ignored. Compared by identity; every other verdict is not empty."""
+"""The signal is older than the rule's reach and was ignored. Compared by identity; every other verdict is not
+empty.
+"""
 
 
 def seconds(duration_ms: int) -> float:

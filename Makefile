@@ -1,0 +1,83 @@
+# The verbs of the project. Everything they make lies in .venv and .cache.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,$(if $(shell $(name) -c 'import sys; print("ok" * (sys.version_info >= (3, 11)))' 2>/dev/null),$(name))))
+KAFKA_VERSION := $(shell sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' tests/kafka/kafka-pom.xml)
+KAFKA := .cache/kafka/$(KAFKA_VERSION)
+UV_VERSION := 0.13.9
+
+# The stamps say which lock, settings and jars were installed.
+INSTALLED := .venv/.installed
+FETCHED := $(KAFKA)/.fetched
+
+.PHONY: help
+help: ## list the verbs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+.PHONY: setup
+setup: $(INSTALLED) ## make .venv with the locked dependencies and .venv/bin/livefuse
+
+.PHONY: demo
+demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated sale, live table
+	.venv/bin/livefuse up
+
+.PHONY: test
+test: setup kafka ## run all tests but the long fault run, on a real Kafka
+	.venv/bin/python -m pytest $(PYTEST)
+
+.PHONY: faults
+faults: setup kafka ## the long fault run: kills and zombies against a real Kafka
+	.venv/bin/python -m pytest -m faults_long $(PYTEST)
+
+.PHONY: bench
+bench: setup kafka ## measure throughput, latency, memory and recovery
+	.venv/bin/python -m tests.bench $(BENCH)
+
+.PHONY: lint
+lint: setup ## ruff, its formatter and mypy
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+.PHONY: generate
+generate: setup ## write schemas/generated again
+	.venv/bin/python -m schemas.generate
+
+.PHONY: lock
+lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock
+	test -x .cache/uv/bin/uv || { $(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv==$(UV_VERSION); }
+	.cache/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	    --custom-compile-command "make lock" --quiet $(LOCK) --output-file requirements.lock
+
+.PHONY: kafka
+kafka: $(FETCHED) ## fetch the Kafka broker of the tests with Maven
+
+.PHONY: clean
+clean: ## remove what the other verbs made
+	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "livefuse needs Python 3.11 or later: install it, or say make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(call debian,python3-venv)
+	test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(FETCHED): tests/kafka/kafka-pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || $(call debian,default-jre-headless maven)
+	rm -rf $(KAFKA)
+	mvn --quiet --batch-mode --file tests/kafka/kafka-pom.xml dependency:copy-dependencies \
+	    -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(KAFKA)
+	@touch $@
+
+# Install Debian packages where that is possible, else say which ones are needed.
+define debian
+{ if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
+  else echo "needed: $(1). Install that (Debian, Ubuntu: sudo apt-get install $(1)) and try again." >&2; exit 1; fi; }
+endef

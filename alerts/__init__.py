@@ -1,0 +1,1 @@
+"""Telling people: what reads the outputs. Never imports `streams`."""

@@ -1,0 +1,1 @@
+"""Composition and operation: settings, the command line, the embedded broker, the simulator."""

@@ -1,0 +1,40 @@
+"""Fixtures that every part's tests share: the brokers, and names that keep tests on one broker apart."""
+
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from deploy.embedded import EmbeddedBroker
+from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """Yield the one real Kafka of the test run; keep topics and groups apart with `prefix`.
+
+    Without Java or the jars the test is skipped, except where CI is set: there it fails.
+    """
+    broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
+    try:
+        broker.start()
+    except KafkaUnavailableError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def embedded() -> Iterator[EmbeddedBroker]:
+    """Yield an embedded broker of the test's own, empty."""
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Return a name that no other test has: the beginning of its topics, groups and transactional ids."""
+    return f"t{uuid4().hex[:10]}"
