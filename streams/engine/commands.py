@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from schemas.times import from_ms
 from streams.engine.events import Output, fuse_event
 from streams.engine.fuse import OPEN, Fuse
 from streams.engine.plan import Plan
 from streams.engine.state import ALLOWED, PAUSED, Override, ProductState
-from streams.engine.times import rfc3339
 
 LONGEST_ALLOW_MS = 24 * 3_600_000
 
@@ -46,7 +46,7 @@ def _say(
     if rejected:
         cause["rejected"] = rejected
     elif command["expires_at"] is not None:
-        cause["expires_at"] = rfc3339(command["expires_at"])
+        cause["expires_at"] = from_ms(command["expires_at"])
     return fuse_event(
         state, kind, version=plan.version, actor=f"operator:{command['actor']}", reason=command["reason"],
         cause=cause, fuse=fuse, before=before, command=command,

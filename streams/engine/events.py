@@ -1,14 +1,13 @@
 """What the engine says: fuse events, replenishment requests and fuse states, as the contract writes them."""
 
 from typing import Any, Final, NamedTuple
-from uuid import uuid5
 
 import orjson
-from schemas.events import NAMESPACE, event_id
 
+from schemas.events import event_id, request_id
+from schemas.times import from_ms
 from streams.engine.fuse import Fuse
 from streams.engine.state import ProductState
-from streams.engine.times import rfc3339
 from streams.engine.verdicts import Replenish
 
 FUSE_EVENTS: Final = "fuse-events"
@@ -57,7 +56,7 @@ def fuse_event(
         "epoch": fuse.epoch if fuse else None,
         "shadow": fuse.shadow if fuse else False,
         "severity": fuse.severity if fuse else None,
-        "occurred_at": rfc3339(state.clock),
+        "occurred_at": from_ms(state.clock),
         "actor": actor,
         "reason": reason,
         "paused": {"product": whole, "skus": skus},
@@ -70,7 +69,7 @@ def replenishment(state: ProductState, request: Replenish) -> Output:
     """Make the product's next replenishment request."""
     state.requests += 1
     event = {
-        "request_id": str(uuid5(NAMESPACE, f"{state.product_id}\nreplenishment\n{state.requests}")),
+        "request_id": request_id(state.product_id, state.requests),
         "product_id": state.product_id,
         "sku_id": request.sku_id,
         "available": request.available,
@@ -78,7 +77,7 @@ def replenishment(state: ProductState, request: Replenish) -> Output:
         "rate_per_second": request.rate_per_second,
         "seconds_left": request.seconds_left,
         "suggested_quantity": request.suggested_quantity,
-        "occurred_at": rfc3339(state.clock),
+        "occurred_at": from_ms(state.clock),
     }
     return Output(REPLENISHMENT, state.product_id, orjson.dumps(event), event)
 
@@ -102,7 +101,7 @@ def fuse_state(state: ProductState) -> bytes | None:
                 "until": _text(override.until),
                 "actor": override.actor,
                 "reason": override.reason,
-                "since": rfc3339(override.since),
+                "since": from_ms(override.since),
             },
             "fuses": [
                 {
@@ -112,7 +111,7 @@ def fuse_state(state: ProductState) -> bytes | None:
                     "epoch": fuse.epoch,
                     "shadow": fuse.shadow,
                     "severity": fuse.severity,
-                    "since": rfc3339(fuse.since),
+                    "since": from_ms(fuse.since),
                     "acknowledged_by": fuse.acknowledged_by,
                     "due": _text(fuse.due),
                     "cause": fuse.cause,
@@ -124,4 +123,4 @@ def fuse_state(state: ProductState) -> bytes | None:
 
 
 def _text(time_ms: int | None) -> str | None:
-    return None if time_ms is None else rfc3339(time_ms)
+    return None if time_ms is None else from_ms(time_ms)

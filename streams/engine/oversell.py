@@ -11,9 +11,9 @@ from typing import Any
 
 from schemas.durations import milliseconds
 from schemas.rules import OversellLimits, Rule
+from schemas.times import from_ms
 from streams.engine.fuse import OPEN, Fuse
 from streams.engine.signals import Signal
-from streams.engine.times import rfc3339
 from streams.engine.verdicts import LATE, Close, Replenish, Trip, Verdict
 
 
@@ -199,7 +199,7 @@ class Oversell:
         verdicts: tuple[Verdict, ...] = ()
         if fuse is not None and fuse.state == OPEN:
             if may_close and limits.closes_by_evidence and available > fuse.close_above:
-                cause = {"measured": available, "limit": fuse.close_above, "as_of": rfc3339(sku.as_of)}
+                cause = {"measured": available, "limit": fuse.close_above, "as_of": from_ms(sku.as_of)}
                 verdicts = (Close(name, cause),)
         elif self.ordered and available <= level:
             cause = {
@@ -208,7 +208,7 @@ class Oversell:
                 "level": level,
                 "rate": round(rate, 4),
                 "on_hand": sku.on_hand,
-                "as_of": rfc3339(sku.as_of),
+                "as_of": from_ms(sku.as_of),
                 "evidence": [] if fact is None else [fact],
             }
             verdicts = (Trip(name, cause, max(limits.resume_above, 2 * level)),)

@@ -46,7 +46,8 @@ class ProductState:
     """
 
     __slots__ = (
-        "product_id", "clock", "sequence", "requests", "room_id", "category", "memories", "evidence", "fuses", "override",
+        "product_id", "clock", "sequence", "requests", "room_id", "category",
+        "memories", "evidence", "fuses", "override",
         # derived
         "due", "plan", "watching",
     )  # fmt: skip

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import orjson
 
+from schemas.times import from_ms
 from streams.engine.fuse import OPEN
 from streams.engine.state import ProductState
-from streams.engine.times import rfc3339
 
 LENGTH: Final = 20
 EVERY_MS: Final = 5_000
@@ -47,7 +47,7 @@ class Watchlist:
         if entries == self._last:
             return None
         self._last = entries
-        return orjson.dumps({"as_of": rfc3339(log_time), "partition": self.partition, "products": entries})
+        return orjson.dumps({"as_of": from_ms(log_time), "partition": self.partition, "products": entries})
 
 
 def _entries(state: ProductState) -> Iterable[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""The worker: frames of ``livefuse.signals`` in, fuse events out, exactly once."""
