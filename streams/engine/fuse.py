@@ -30,14 +30,14 @@ class Fuse:
 
     ``epoch`` counts openings. ``since`` is when the present state was entered. ``mark``: evidence up to this time
     may not trip the fuse. ``due``: when a timer takes it on, or None. ``openings``: the openings of the last 24 h.
-    ``cause``, ``shadow`` and ``severity`` are those of the last opening. ``close_above``: an over-sell fuse closes
-    when more than this is available.
+    ``cause``, ``shadow`` and ``severity`` are those of the last opening. ``level``: the over-sell level at
+    that opening.
     """
 
     __slots__ = (
         "acknowledged_by",
         "cause",
-        "close_above",
+        "level",
         "due",
         "epoch",
         "mark",
@@ -62,11 +62,11 @@ class Fuse:
         self.cause: dict[str, Any] = {}
         self.shadow = False
         self.severity = "warning"
-        self.close_above = 0
+        self.level = 0
         self.acknowledged_by: str | None = None
 
     def open_on_trip(
-        self, time: int, *, cause: dict[str, Any], close_above: int, severity: str, shadow: bool, cooldown: int | None
+        self, time: int, *, cause: dict[str, Any], level: int, severity: str, shadow: bool, cooldown: int | None
     ) -> None:
         """Open. ``cooldown`` is the rule's (ms) if the fuse recovers by itself, else None."""
         self._enter(OPEN, time)
@@ -76,7 +76,7 @@ class Fuse:
         self.openings.append(time)
         self.epoch += 1
         self.cause = cause
-        self.close_above = close_above
+        self.level = level
         self.severity = severity
         self.shadow = shadow
         self.acknowledged_by = None
@@ -104,7 +104,7 @@ class Fuse:
         """Return the fuse as a JSON array (see codec)."""
         return [
             self.rule_id, self.sku_id, self.state, self.epoch, self.since, self.mark, self.due, self.openings,
-            self.cause, self.shadow, self.severity, self.close_above, self.acknowledged_by,
+            self.cause, self.shadow, self.severity, self.level, self.acknowledged_by,
         ]  # fmt: skip
 
     @classmethod
@@ -113,6 +113,6 @@ class Fuse:
         fuse = cls(data[0], data[1])
         (
             fuse.state, fuse.epoch, fuse.since, fuse.mark, fuse.due, fuse.openings,
-            fuse.cause, fuse.shadow, fuse.severity, fuse.close_above, fuse.acknowledged_by,
+            fuse.cause, fuse.shadow, fuse.severity, fuse.level, fuse.acknowledged_by,
         ) = data[2:]  # fmt: skip
         return fuse

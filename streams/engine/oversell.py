@@ -127,18 +127,6 @@ class Oversell:
             return LATE
         sku.sell(time // 1000, quantity, (clock - limits.history) // 1000)
         self.ordered = True
-        available = sku.available
-        if available is None:
-            return None
-        # Plenty: neither a trip nor a request nor its rearming can follow, whatever the rate is. Most evaluations
-        # end here.
-        if (
-            sku.armed
-            and available > (limits.safety_stock if sku.safety_stock is None else sku.safety_stock)
-            and available > limits.floor
-            and (available - 1) * limits.shortest_window_ms >= sku.gross * limits.reaction
-        ):
-            return None
         return self._evaluate(sku, product_id, clock, order_id, may_close=False)
 
     def on_cancellation(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
@@ -190,34 +178,45 @@ class Oversell:
         available = sku.available
         if available is None:
             return None
-        limits, now = self.limits, clock // 1000
+        limits = self.limits
+        # Plenty: neither a trip nor a request nor its rearming can follow, whatever the rate. Most end here.
+        if (
+            available > limits.floor
+            and (available - 1) * limits.shortest_window_ms >= sku.gross * limits.reaction
+            and available > (limits.safety_stock if sku.safety_stock is None else sku.safety_stock)
+            and sku.armed
+            and not (may_close and self.fuses)
+        ):
+            return None
+        now = clock // 1000
         units = {window: sku.units(window, now) for window in limits.rate_windows}
         level = max(limits.floor, *(ceil_div(units[w] * limits.reaction, w * 1000) for w in units))
-        rate = max(units[window] / window for window in units)
+        fastest = max(units, key=lambda window: units[window] / window)
         name = self._fuse_sku(sku, product_id)
         fuse = self.fuses.get(name)
         verdicts: tuple[Verdict, ...] = ()
         if fuse is not None and fuse.state == OPEN:
-            if may_close and limits.closes_by_evidence and available > fuse.close_above:
-                cause = {"measured": available, "limit": fuse.close_above, "as_of": from_ms(sku.as_of)}
+            enough = max(limits.resume_above, 2 * fuse.level)
+            if may_close and limits.closes_by_evidence and available > enough:
+                cause = {"measured": available, "limit": enough, "as_of": from_ms(sku.as_of)}
                 verdicts = (Close(name, cause),)
         elif self.ordered and available <= level:
             cause = {
                 "measured": available,
                 "limit": level,
                 "level": level,
-                "rate": round(rate, 4),
+                "rate": round(units[fastest] / fastest, 4),
                 "on_hand": sku.on_hand,
                 "as_of": from_ms(sku.as_of),
                 "evidence": [] if fact is None else [fact],
             }
-            verdicts = (Trip(name, cause, max(limits.resume_above, 2 * level)),)
-        request = self._replenish(sku, available, rate, units[limits.rate_windows[-1]], clock)
+            verdicts = (Trip(name, cause, level),)
+        request = self._replenish(sku, available, units, fastest, clock)
         if request is not None:
             verdicts = (*verdicts, request)
         return verdicts or None
 
-    def _replenish(self, sku: Sku, available: int, rate: float, units: int, clock: int) -> Replenish | None:
+    def _replenish(self, sku: Sku, available: int, units: dict[int, int], fastest: int, clock: int) -> Replenish | None:
         limits = self.limits
         safety = limits.safety_stock if sku.safety_stock is None else sku.safety_stock
         if 5 * available > 6 * safety:
@@ -229,9 +228,13 @@ class Oversell:
         if not limits.replenishes:
             return None
         sku.armed = False
-        cover = ceil_div(units * limits.cover, limits.rate_windows[-1] * 1000)
-        seconds_left = round(max(0, available) / rate, 1) if rate else None
-        return Replenish(sku.name, available, safety, round(rate, 4), seconds_left, max(2 * safety, cover) - available)
+        longest = limits.rate_windows[-1]
+        cover = ceil_div(units[longest] * limits.cover, longest * 1000)
+        sold = units[fastest]
+        seconds_left = round(max(0, available) * fastest / sold, 1) if sold else None
+        return Replenish(
+            sku.name, available, safety, round(sold / fastest, 4), seconds_left, max(2 * safety, cover) - available
+        )
 
     def nearness(self, clock: int) -> tuple[float, float, float, str | None, dict[str, Any]] | None:
         """Return (nearness 0..1, measured, limit, sku_id, more) of the SKU nearest to its level, or None."""

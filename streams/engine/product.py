@@ -169,7 +169,7 @@ def _act(state: ProductState, rule_id: str, verdict: Verdict, plan: Plan) -> Out
     else:
         rule = plan.armed[rule_id]
         fuse.open_on_trip(
-            state.clock, cause=cause, close_above=verdict.close_above,
+            state.clock, cause=cause, level=verdict.level,
             severity=rule.severity, shadow=rule.shadow, cooldown=rule.cooldown,
         )  # fmt: skip
         kind = "fuse.opened"

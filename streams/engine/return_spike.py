@@ -66,6 +66,7 @@ class ReturnSpike:
     def _start_anew(self, period: int) -> None:
         self.period = period
         self.newest = 0
+        self.begin = self.end = 0
         self.last_period = 0
         self.oldest = 0
         self.returns = self.units_returned = self.units_ordered = 0
@@ -73,83 +74,103 @@ class ReturnSpike:
         self.periods: dict[int, list[int]] = {}
         self.return_ids: list[tuple[int, str]] = []
         self.baseline: _Baseline | None = None
+        self.current: tuple[list[int], list[int]] = ([0, 0, 0], [0, 0])
 
     def arm(self, limits: Limits, fuses: dict[str | None, Fuse]) -> None:
         """Take the limits in force and the fuses of this rule."""
         self.limits = limits
         self.fuses = fuses
         self.baseline = None
+        self.end = 0
 
     def on_order(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
         """Count an order line."""
-        return self._count(signal[3], clock, ordered=signal[8])
+        place = self._place(signal[3], clock)
+        if place is None:
+            return LATE
+        bucket, period = place
+        period[0] += signal[8]
+        if bucket is None:
+            return None
+        bucket[2] += signal[8]
+        self.units_ordered += signal[8]
+        return None if self.returns < self.limits.min_returns else self._evaluate()
 
     def on_return(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
         """Count a return."""
-        return self._count(signal[3], clock, returned=signal[6], return_id=signal[5])
-
-    def _count(
-        self, time: int, clock: int, ordered: int = 0, returned: int = 0, return_id: str | None = None
-    ) -> tuple[Verdict, ...] | None:
-        limits = self.limits
-        if limits.period != self.period:
-            # Another window has other buckets.
-            self._start_anew(limits.period)
-        now = clock // limits.bucket
-        if now != self.newest:
-            self._advance(now)
-        period = time // limits.period
-        oldest = self.last_period - 2 * limits.history + 2
-        if period < oldest:
+        place = self._place(signal[3], clock)
+        if place is None:
             return LATE
-        if oldest != self.oldest:
-            self.oldest = oldest
-            for forgotten in [known for known in self.periods if known < oldest]:
-                del self.periods[forgotten]
-        counts = self.periods.get(period)
-        if counts is None:
-            counts = self.periods[period] = [0, 0]
-        counts[0] += ordered
-        counts[1] += returned
-        if period <= self.last_period:
-            self.baseline = None
-        index = time // limits.bucket
-        if index <= now - BUCKETS:
+        bucket, period = place
+        period[1] += signal[6]
+        if bucket is None:
             return None
+        bucket[0] += 1
+        bucket[1] += signal[6]
+        self.returns += 1
+        self.units_returned += signal[6]
+        self.return_ids = [*self.return_ids[1 - EVIDENCE :], (signal[3] // self.limits.bucket, signal[5])]
+        return None if self.returns < self.limits.min_returns else self._evaluate()
+
+    def _place(self, time: int, clock: int) -> tuple[list[int] | None, list[int]] | None:
+        """Return the bucket (None: not in the window) and the period that count an event of ``time``; None: late."""
+        limits = self.limits
+        if clock >= self.end or limits.period != self.period:
+            if limits.period != self.period:
+                # Another window has other buckets.
+                self._start_anew(limits.period)
+            self._advance(clock // limits.bucket)
         fuse = self.fuses.get(None)
-        if fuse is not None and time <= fuse.mark:
+        if time >= self.begin and (fuse is None or time > fuse.mark):
+            return self.current
+        number = time // limits.period
+        oldest = self.last_period - 2 * limits.history + 2
+        if number < oldest:
             return None
+        if number <= self.last_period:
+            self.baseline = None
+        period = self._period(number)
+        index = time // limits.bucket
+        if index <= self.newest - BUCKETS or (fuse is not None and time <= fuse.mark):
+            return None, period
+        return self._bucket(index), period
+
+    def _bucket(self, index: int) -> list[int]:
         bucket = self.buckets.get(index)
         if bucket is None:
             bucket = self.buckets[index] = [0, 0, 0]
-        if return_id is not None:
-            bucket[0] += 1
-            bucket[1] += returned
-            self.returns += 1
-            self.units_returned += returned
-            self.return_ids = [*self.return_ids[1 - EVIDENCE :], (index, return_id)]
-        else:
-            bucket[2] += ordered
-            self.units_ordered += ordered
-        if self.returns < limits.min_returns or (fuse is not None and fuse.state == OPEN):
-            return None
-        return self._evaluate(limits.probation_rise if fuse is not None and fuse.state == PROBATION else limits.rise)
+        return bucket
+
+    def _period(self, number: int) -> list[int]:
+        period = self.periods.get(number)
+        if period is None:
+            period = self.periods[number] = [0, 0]
+        return period
 
     def _advance(self, now: int) -> None:
-        """Let the window end with bucket ``now``."""
-        self.newest = now
+        """Let the window end with bucket ``now``, and forget what lies before twice the history."""
+        limits = self.limits
         first = now - BUCKETS + 1
         for index in [index for index in self.buckets if index < first]:
             returns, units_returned, units_ordered = self.buckets.pop(index)
             self.returns -= returns
             self.units_returned -= units_returned
             self.units_ordered -= units_ordered
-        last = first * self.limits.bucket // self.limits.period - 1
+        last = first * limits.bucket // limits.period - 1
         if last != self.last_period:
             self.last_period = last
             self.baseline = None
+        oldest = last - 2 * limits.history + 2
+        if oldest != self.oldest:
+            self.oldest = oldest
+            for forgotten in [number for number in self.periods if number < oldest]:
+                del self.periods[forgotten]
+        self.newest = now
+        self.begin = now * limits.bucket
+        self.end = self.begin + limits.bucket
+        self.current = (self._bucket(now), self._period(self.begin // limits.period))
 
-    def _evaluate(self, rise: Fraction) -> tuple[Verdict, ...] | None:
+    def _evaluate(self) -> tuple[Verdict, ...] | None:
         limits = self.limits
         baseline = self.baseline
         if baseline is None:
@@ -159,6 +180,10 @@ class ReturnSpike:
         # No rise that could count: most evaluations end here, in floats.
         if best < limits.min_units or units / best - baseline.rate_float < limits.nearly:
             return None
+        fuse = self.fuses.get(None)
+        if fuse is not None and fuse.state == OPEN:
+            return None
+        rise = limits.probation_rise if fuse is not None and fuse.state == PROBATION else limits.rise
         rate = Fraction(units, best)
         if rate - baseline.rate < rise or not _is_significant(units, float(baseline.rate * best), limits.z):
             return None
@@ -193,6 +218,7 @@ class ReturnSpike:
         """Empty the window: what is known at ``mark`` may not trip the fuse again. The history keeps all."""
         del mark
         self.buckets.clear()
+        self.end = 0
         self.return_ids = []
         self.returns = self.units_returned = self.units_ordered = 0
 
@@ -218,8 +244,8 @@ class ReturnSpike:
             self.period,
             self.newest,
             self.last_period,
-            [[self.newest - index, *counts] for index, counts in self.buckets.items()],
-            [[self.last_period - period, *counts] for period, counts in self.periods.items()],
+            [[self.newest - index, *counts] for index, counts in self.buckets.items() if any(counts)],
+            [[self.last_period - number, *counts] for number, counts in self.periods.items() if any(counts)],
             [[self.newest - index, return_id] for index, return_id in self.return_ids],
         ]
 

@@ -4,11 +4,11 @@ from typing import Any, Final, NamedTuple
 
 
 class Trip(NamedTuple):
-    """Open the fuse of ``sku_id`` (None: of the product). An over-sell fuse closes above ``close_above``."""
+    """Open the fuse of ``sku_id`` (None: of the product). ``level``: the over-sell level that tripped it."""
 
     sku_id: str | None
     cause: dict[str, Any]
-    close_above: int = 0
+    level: int = 0
 
 
 class Close(NamedTuple):

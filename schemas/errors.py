@@ -1,0 +1,163 @@
+"""What may go wrong, as one tree.
+
+    LivefuseError
+    ├── ConfigurationError      settings that contradict each other or the world
+    │   ├── RulesFileError      a rules file that cannot be applied
+    │   └── TopicMismatch       a topic that is missing or not as the list of topics has it
+    ├── CaptureError            a capture that cannot be read
+    ├── DeadLetterError         a dead letter that cannot be sent back
+    ├── BrokerError             the broker
+    │   ├── BrokerUnavailable   cannot be reached
+    │   ├── BrokerRefused       refuses us: credentials, rights, protocol
+    │   ├── SendFailed          did not take a record for good
+    │   └── FencedError         has given our lane to a successor
+    └── LogError                the signals log or the state beside it
+        ├── FrameError          a record of the signals topic that is no frame
+        ├── StateError          a state that this version cannot read
+        └── GapError            offsets of the signals log that are gone
+
+A record of an input topic that cannot be used is no error: it goes to its `dlq.` topic and is counted (contract,
+section 3). The message of every error names what it is about, as `topic[partition]@offset` and product where there are
+such. Each docstring says the cause, the effect and what an operator does.
+"""
+
+# ruff: noqa: N818 (some names say what happened; "Error" behind them would say nothing more)
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class LivefuseError(Exception):
+    """Anything that livefuse raises on purpose.
+
+    Cause: see the subclasses. Effect: the command line prints the message, no traceback, and ends with `exit_code`.
+    Action: the message says it.
+    """
+
+    exit_code = 1
+
+
+class ConfigurationError(LivefuseError):
+    """Cause: a setting is missing, malformed, or contradicts another one.
+
+    Effect: the process does not start; nothing was read or written. Action: correct the settings named in the message.
+    """
+
+    exit_code = 2
+
+
+class FileProblem(NamedTuple):
+    """One error in a file that a person wrote. `line` counts from 1; None when it belongs to no line."""
+
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        return self.message if self.line is None else f"line {self.line}: {self.message}"
+
+
+class RulesFileError(ConfigurationError):
+    """Cause: a rules file is no TOML, or has unknown keys or limits out of bounds.
+
+    Effect: nothing is published; the rules in force stay. Action: correct the lines listed in `problems`.
+    """
+
+    def __init__(self, problems: Sequence[FileProblem], source: str = "rules file") -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        super().__init__(source, self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{self.source}: {problem}" for problem in self.problems)
+
+
+class TopicMismatch(ConfigurationError):
+    """Cause: a topic does not exist, or has another number of partitions or another cleanup policy than it must.
+
+    Effect: the process does not start: a product would change its partition, or a state be deleted. Action: run
+    `livefuse topics list`, then `livefuse topics apply`; where that refuses, set `partitions` to the existing number.
+    """
+
+
+class CaptureError(LivefuseError):
+    """Cause: a capture cannot be read: not found, damaged compression, or a line that kcat did not print.
+
+    Effect: the replay ends at that line; what was written before is right. Action: make the capture again
+    (`kcat -C -J`), or cut the line out.
+    """
+
+
+class DeadLetterError(LivefuseError):
+    """Cause: a record of a `dlq.` topic does not say where it came from, or is asked for and not there.
+
+    Effect: it is not sent back; the others are. Action: look at its headers with `livefuse dlq show`.
+    """
+
+
+class BrokerError(LivefuseError):
+    """Cause: see the subclasses.
+
+    Effect: nothing is lost: source offsets and positions are only committed for what was written. Action: see there.
+    """
+
+    exit_code = 3
+
+
+class BrokerUnavailable(BrokerError):
+    """Cause: no broker answers at the configured addresses, or it went away.
+
+    Effect: services wait and try again, commands end. Action: check `LIVEFUSE_BOOTSTRAP_SERVERS`, network and broker;
+    `livefuse doctor` tells which of them it is.
+    """
+
+
+class BrokerRefused(BrokerError):
+    """Cause: the broker answers but refuses: wrong credentials, a missing right, TLS, an unsupported request.
+
+    Effect: the process ends, as waiting would not help. Action: correct the credentials, or grant the right named.
+    """
+
+
+class SendFailed(BrokerError):
+    """Cause: the broker did not take a record for good: its disk is full, the record is too large, the topic is gone.
+
+    Effect: the process ends, before it could write later records in front of this one; a restart goes on from the last
+    commit. Action: remove the cause at the broker; the supervisor starts the process again.
+    """
+
+
+class FencedError(BrokerError):
+    """Cause: another worker has opened the lane of this partition, after a rebalance or while this one stood still.
+
+    Effect: this worker drops the lane and what it had not flushed; the successor applies it. Action: none. If it
+    happens all the time, two deployments share one `application` name, or session timeouts are too short.
+    """
+
+
+class LogError(LivefuseError):
+    """Cause: see the subclasses. Effect: the lane stops: to go on would be to decide wrongly. Action: see there."""
+
+    exit_code = 4
+
+
+class FrameError(LogError):
+    """Cause: a record of the signals topic is no frame, or one of a newer version; somebody else writes to the topic.
+
+    Effect: the lane stops in front of it. Action: upgrade workers first, then intakes; keep others from writing.
+    """
+
+
+class StateError(LogError):
+    """Cause: a state in `livefuse.state` is damaged or was written by an incompatible version.
+
+    Effect: the lane does not open. Action: go back to the version that wrote it, or rebuild the state from the signals
+    log as the runbook says.
+    """
+
+
+class GapError(LogError):
+    """Cause: the signals log no longer has the frame that comes next: retention deleted it while no worker ran.
+
+    Effect: the lane does not go on by itself, because signals are missing. Action: as the runbook says: accept the gap,
+    or send the records of the outage again from the input topics.
+    """
