@@ -11,7 +11,7 @@ import orjson
 
 from schemas.errors import StateError
 from streams.engine.fuse import Fuse
-from streams.engine.kinds import EVIDENCE
+from streams.engine.kinds import BY_CODE
 from streams.engine.state import MEMORY_MS, Override, ProductState
 
 VERSION: Final = 1
@@ -31,7 +31,11 @@ def encode(state: ProductState) -> bytes:
             state.room_id,
             state.category,
             [_encode_memory(memory, clock) for memory in state.memories],
-            [[rule_id, *evidence.encode()] for rule_id, evidence in state.evidence.items()],
+            [
+                [rule_id, kind.code, evidence.since, *stored]
+                for rule_id, (kind, evidence) in state.evidence.items()
+                if (stored := evidence.encode(clock)) is not None
+            ],
             [fuse.encode() for fuse in state.all_fuses()],
             override and [override.state, override.since, override.until, override.actor, override.reason],
         ]
@@ -50,8 +54,11 @@ def decode(product_id: str, value: bytes) -> ProductState:
         state = ProductState(product_id)
         state.clock, state.sequence, state.requests, state.room_id, state.category = data[:5]
         state.memories = tuple(_decode_memory(memory, state.clock) for memory in data[5])  # type: ignore[assignment]
-        for rule_id, *evidence in data[6]:
-            state.evidence[rule_id] = EVIDENCE[evidence[0]].decode(evidence)
+        for rule_id, code, since, *stored in data[6]:
+            kind = BY_CODE[code]
+            evidence = kind.evidence(since)
+            evidence.decode(stored, state.clock)
+            state.evidence[rule_id] = (kind, evidence)
         for item in data[7]:
             fuse = Fuse.decode(item)
             state.fuses.setdefault(fuse.rule_id, {})[fuse.sku_id] = fuse

@@ -11,7 +11,7 @@ from schemas.durations import milliseconds
 from schemas.rules import ComplaintSurgeLimits, Rule
 from streams.engine.fuse import BEGINNING, OPEN, PROBATION, Fuse
 from streams.engine.signals import Signal
-from streams.engine.verdicts import LATE, Trip, Verdict, seconds
+from streams.engine.verdicts import LATE, Nearness, Trip, Verdict, seconds
 
 EVIDENCE = 100
 
@@ -33,7 +33,6 @@ class Limits:
 class ComplaintSurge:
     """Evidence of one product for one rule."""
 
-    kind = "complaint_surge"
     limits: Limits
     fuses: dict[str | None, Fuse]
 
@@ -82,13 +81,13 @@ class ComplaintSurge:
     def forget_until(self, mark: int) -> None:
         """Nothing to do: complaints are compared with the fuse's mark one by one."""
 
-    def nearness(self, clock: int) -> tuple[float, float, float, str | None, dict[str, Any]] | None:
-        """Return (nearness 0..1, measured, limit, sku_id, more) for the watch list; None when nothing counts."""
+    def nearness(self, clock: int) -> Nearness | None:
+        """Tell how near the rolling window is to the limit."""
         fuse = self.fuses.get(None)
         mark = fuse.mark if fuse else BEGINNING
         count = len(self.times) - bisect_right(self.times, max(clock - self.limits.window, mark))
         limit = self.limits.more_than
-        return (min(1.0, count / (limit + 1)), count, limit, None, {}) if count else None
+        return Nearness(min(1.0, count / (limit + 1)), count, limit) if count else None
 
     def _insert(self, time: int, complaint_id: str, clock: int) -> int:
         """Insert and cut; return where the complaint stands, negative when it was cut at once."""
@@ -116,19 +115,11 @@ class ComplaintSurge:
                 best = (start, end)
         return best
 
-    def encode(self) -> list[Any]:
-        """Return the evidence as a JSON array: times as differences."""
-        times = self.times
-        steps = [time - before for time, before in zip(times, [0, *times], strict=False)]
-        return [self.kind, self.since, steps, self.ids]
+    def encode(self, clock: int) -> list[Any] | None:
+        """Return ids and times, the times as ages."""
+        return [self.ids, [clock - time for time in self.times]] if self.times else None
 
-    @classmethod
-    def decode(cls, data: list[Any]) -> "ComplaintSurge":
-        """Inverse of :meth:`encode`."""
-        evidence = cls(data[1])
-        time = 0
-        for step in data[2]:
-            time += step
-            evidence.times.append(time)
-        evidence.ids = data[3]
-        return evidence
+    def decode(self, data: list[Any], clock: int) -> None:
+        """Take back what :meth:`encode` returned."""
+        self.ids = data[0]
+        self.times = [clock - age for age in data[1]]

@@ -14,7 +14,7 @@ from schemas.rules import OversellLimits, Rule
 from schemas.times import from_ms
 from streams.engine.fuse import OPEN, Fuse
 from streams.engine.signals import Signal
-from streams.engine.verdicts import LATE, Close, Replenish, Trip, Verdict
+from streams.engine.verdicts import LATE, Close, Nearness, Replenish, Trip, Verdict
 
 
 class Limits:
@@ -104,7 +104,6 @@ class Sku:
 class Oversell:
     """Evidence of one product for one rule."""
 
-    kind = "oversell"
     limits: Limits
     fuses: dict[str | None, Fuse]
 
@@ -236,9 +235,9 @@ class Oversell:
             sku.name, available, safety, round(sold / fastest, 4), seconds_left, max(2 * safety, cover) - available
         )
 
-    def nearness(self, clock: int) -> tuple[float, float, float, str | None, dict[str, Any]] | None:
-        """Return (nearness 0..1, measured, limit, sku_id, more) of the SKU nearest to its level, or None."""
-        best: tuple[float, float, float, str | None, dict[str, Any]] | None = None
+    def nearness(self, clock: int) -> Nearness | None:
+        """Tell how near the SKU nearest to its level is, and when it will be sold out."""
+        best: Nearness | None = None
         limits, now = self.limits, clock // 1000
         for sku in self.skus.values() if self.ordered else ():
             if sku.available is None:
@@ -246,40 +245,38 @@ class Oversell:
             rate = max(sku.units(window, now) / window for window in limits.rate_windows)
             level = max(limits.floor, ceil(rate * limits.reaction / 1000))
             near = 1.0 if sku.available <= level else max(level, 1) / sku.available
-            if best is None or near > best[0]:
+            if best is None or near > best.nearness:
                 seconds_left = round(max(0, sku.available) / rate, 1) if rate else None
                 more = {"available": sku.available, "seconds_left": seconds_left}
-                best = (min(near, 1.0), sku.available, level, sku.name, more)
+                best = Nearness(near, sku.available, level, sku.name, more)
         return best
 
-    def encode(self) -> list[Any]:
-        """Return the evidence as a JSON array: seconds as differences."""
-        skus = []
-        for sku in self.skus.values():
-            steps = [second - before for second, before in zip(sku.seconds, [0, *sku.seconds], strict=False)]
-            skus.append([
-                sku.name, sku.on_hand, sku.reserved, sku.as_of, sku.available, sku.safety_stock, int(sku.armed),
-                steps, sku.nets,
-            ])  # fmt: skip
-        return [self.kind, self.since, int(self.ordered), skus]
+    def encode(self, clock: int) -> list[Any] | None:
+        """Return what is known of each SKU: times and seconds as ages."""
+        if not self.skus:
+            return None
+        now = clock // 1000
+        skus = [
+            [
+                sku.name, sku.on_hand, sku.reserved, clock - sku.as_of if sku.as_of else None, sku.available,
+                sku.safety_stock, int(sku.armed), [now - second for second in sku.seconds], sku.nets,
+            ]
+            for sku in self.skus.values()
+        ]  # fmt: skip
+        return [int(self.ordered), skus]
 
-    @classmethod
-    def decode(cls, data: list[Any]) -> "Oversell":
-        """Inverse of :meth:`encode`."""
-        evidence = cls(data[1])
-        evidence.ordered = bool(data[2])
-        for name, on_hand, reserved, as_of, available, safety_stock, armed, steps, nets in data[3]:
-            sku = Sku(name)
-            sku.on_hand, sku.reserved, sku.as_of = on_hand, reserved, as_of
-            sku.available, sku.safety_stock, sku.armed = available, safety_stock, bool(armed)
-            second = 0
-            for step in steps:
-                second += step
-                sku.seconds.append(second)
+    def decode(self, data: list[Any], clock: int) -> None:
+        """Take back what :meth:`encode` returned."""
+        now = clock // 1000
+        self.ordered = bool(data[0])
+        for name, on_hand, reserved, as_of_age, available, safety_stock, armed, ages, nets in data[1]:
+            sku = self.skus[name] = Sku(name)
+            sku.on_hand, sku.reserved, sku.available = on_hand, reserved, available
+            sku.as_of = 0 if as_of_age is None else clock - as_of_age
+            sku.safety_stock, sku.armed = safety_stock, bool(armed)
+            sku.seconds = [now - age for age in ages]
             sku.nets = nets
             sku.gross = sum(net for net in nets if net > 0)
-            evidence.skus[name] = sku
-        return evidence
 
 
 def ceil_div(dividend: int, divisor: int) -> int:

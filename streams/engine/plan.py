@@ -4,7 +4,7 @@ from typing import Any
 
 from schemas.durations import milliseconds
 from schemas.rules import Rule, RuleSet
-from streams.engine.kinds import LIMITS
+from streams.engine.kinds import KINDS
 
 
 class ArmedRule:
@@ -57,7 +57,7 @@ class Plan:
         seeing = self._by_scope.get(scope)
         if seeing is None:
             seeing = self._by_scope[scope] = [
-                (armed, LIMITS[armed.kind](armed.rule, armed.rule.limits_for(product_id, room_id, category)))
+                (armed, KINDS[armed.kind].limits(armed.rule, armed.rule.limits_for(product_id, room_id, category)))
                 for armed in self.armed.values()
                 if armed.rule.matches(product_id, room_id, category)
             ]

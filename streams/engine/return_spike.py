@@ -17,7 +17,7 @@ from schemas.durations import milliseconds
 from schemas.rules import ReturnSpikeLimits, Rule
 from streams.engine.fuse import OPEN, PROBATION, Fuse
 from streams.engine.signals import Signal
-from streams.engine.verdicts import LATE, Trip, Verdict, seconds
+from streams.engine.verdicts import LATE, Nearness, Trip, Verdict, seconds
 
 BUCKETS: Final = 60
 EVIDENCE: Final = 20
@@ -55,7 +55,6 @@ class _Baseline:
 class ReturnSpike:
     """Evidence of one product for one rule."""
 
-    kind = "return_spike"
     limits: Limits
     fuses: dict[str | None, Fuse]
 
@@ -222,8 +221,8 @@ class ReturnSpike:
         self.return_ids = []
         self.returns = self.units_returned = self.units_ordered = 0
 
-    def nearness(self, clock: int) -> tuple[float, float, float, str | None, dict[str, Any]] | None:
-        """Return (nearness 0..1, measured, limit, sku_id, more) for the watch list; None when nothing counts."""
+    def nearness(self, clock: int) -> Nearness | None:
+        """Tell how much of the rise is there."""
         if self.limits.period != self.period:
             return None
         self._advance(clock // self.limits.bucket)
@@ -234,13 +233,14 @@ class ReturnSpike:
         rate = self.units_returned / best
         limit = baseline.rate_float + float(self.limits.rise)
         near = (rate - baseline.rate_float) / float(self.limits.rise) if self.limits.rise else 1.0
-        return max(0.0, min(1.0, near)), round(rate, 4), round(limit, 4), None, {}
+        return Nearness(max(0.0, min(1.0, near)), round(rate, 4), round(limit, 4))
 
-    def encode(self) -> list[Any]:
-        """Return the evidence as a JSON array: indexes relative to the newest bucket and the last period."""
+    def encode(self, clock: int) -> list[Any] | None:
+        """Return the counts: indexes relative to the newest bucket and the last period of the history."""
+        del clock
+        if not self.newest:
+            return None
         return [
-            self.kind,
-            self.since,
             self.period,
             self.newest,
             self.last_period,
@@ -249,19 +249,17 @@ class ReturnSpike:
             [[self.newest - index, return_id] for index, return_id in self.return_ids],
         ]
 
-    @classmethod
-    def decode(cls, data: list[Any]) -> "ReturnSpike":
-        """Inverse of :meth:`encode`."""
-        evidence = cls(data[1])
-        evidence.period, evidence.newest, evidence.last_period = data[2:5]
-        for age, *counts in data[5]:
-            evidence.buckets[evidence.newest - age] = counts
-            evidence.returns += counts[0]
-            evidence.units_returned += counts[1]
-            evidence.units_ordered += counts[2]
-        evidence.periods = {evidence.last_period - age: counts for age, *counts in data[6]}
-        evidence.return_ids = [(evidence.newest - age, return_id) for age, return_id in data[7]]
-        return evidence
+    def decode(self, data: list[Any], clock: int) -> None:
+        """Take back what :meth:`encode` returned."""
+        del clock
+        self.period, self.newest, self.last_period = data[:3]
+        for age, *counts in data[3]:
+            self.buckets[self.newest - age] = counts
+            self.returns += counts[0]
+            self.units_returned += counts[1]
+            self.units_ordered += counts[2]
+        self.periods = {self.last_period - age: counts for age, *counts in data[4]}
+        self.return_ids = [(self.newest - age, return_id) for age, return_id in data[5]]
 
 
 def _is_significant(units: int, expected: float, z: float) -> bool:

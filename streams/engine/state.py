@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from streams.engine.fuse import CLOSED, OPEN, Fuse
-from streams.engine.kinds import EVIDENCE, Evidence
+from streams.engine.kinds import KINDS, Evidence, Kind
 from streams.engine.oversell import Oversell
 from streams.engine.plan import Plan
 from streams.engine.signals import CANCELLATION, COMPLAINT, ORDER, RETURN, STOCK
@@ -60,7 +60,7 @@ class ProductState:
         self.room_id: str | None = None
         self.category: str | None = None
         self.memories: Memories = ({}, {}, {}, {})
-        self.evidence: dict[str, Evidence] = {}
+        self.evidence: dict[str, tuple[Kind, Evidence]] = {}
         self.fuses: dict[str, dict[str | None, Fuse]] = {}
         self.override: Override | None = None
         self.due: int | None = None
@@ -72,21 +72,28 @@ class ProductState:
         self.plan = plan
         armed = plan.armed
         self.evidence = {
-            rule_id: evidence
-            for rule_id, evidence in self.evidence.items()
-            if rule_id in armed and armed[rule_id].since == evidence.since and armed[rule_id].kind == evidence.kind
+            rule_id: (kind, evidence)
+            for rule_id, (kind, evidence) in self.evidence.items()
+            if rule_id in armed and armed[rule_id].since == evidence.since and KINDS[armed[rule_id].kind] is kind
         }
         watching: Watching = ([], [], [], [], [])
         for rule, limits in plan.seeing(self.product_id, self.room_id, self.category):
-            evidence = self.evidence.get(rule.id)
-            if evidence is None:
-                evidence = self.evidence[rule.id] = EVIDENCE[rule.kind](rule.since)
+            if rule.id not in self.evidence:
+                kind = KINDS[rule.kind]
+                self.evidence[rule.id] = (kind, kind.evidence(rule.since))
+            evidence = self.evidence[rule.id][1]
             evidence.arm(limits, self.fuses.setdefault(rule.id, {}))
-            for kind, method in _METHODS:
+            for signal_kind, method in _METHODS:
                 see = getattr(evidence, method, None)
                 if see is not None:
-                    watching[kind].append((rule.id, see))
+                    watching[signal_kind].append((rule.id, see))
         self.watching = watching
+
+    def seeing(self) -> Iterator[tuple[str, Evidence]]:
+        """Yield the evidence of the rules that see the product now, by rule id."""
+        if self.plan is not None:
+            for rule, _ in self.plan.seeing(self.product_id, self.room_id, self.category):
+                yield rule.id, self.evidence[rule.id][1]
 
     def all_fuses(self) -> Iterator[Fuse]:
         """Yield every fuse that was ever open, by rule id, then SKU (none first)."""
@@ -103,9 +110,8 @@ class ProductState:
 
     def forget_until_mark(self, fuse: Fuse) -> None:
         """Let the rule of a fuse that has entered probation or closed forget what its mark covers."""
-        evidence = self.evidence.get(fuse.rule_id)
-        if evidence is not None:
-            evidence.forget_until(fuse.mark)
+        if fuse.rule_id in self.evidence:
+            self.evidence[fuse.rule_id][1].forget_until(fuse.mark)
 
     @property
     def is_settled(self) -> bool:
@@ -130,7 +136,7 @@ class ProductState:
         if skus and not whole:
             stocked = {
                 self.product_id if name is None else name
-                for evidence in self.evidence.values()
+                for _, evidence in self.evidence.values()
                 if isinstance(evidence, Oversell)
                 for name in evidence.stocked()
             }

@@ -29,6 +29,16 @@ class Replenish(NamedTuple):
     suggested_quantity: int
 
 
+class Nearness(NamedTuple):
+    """How near a product is to a limit: 0 to 1, 1 being the limit; ``more`` as the watch list has it."""
+
+    nearness: float
+    measured: float
+    limit: float
+    sku_id: str | None = None
+    more: dict[str, Any] | None = None
+
+
 Verdict = Trip | Close | Replenish
 LATE: Final[tuple[Verdict, ...]] = ()
 """The signal is older than the rule's reach and was ignored. Compared by identity; every other verdict is not

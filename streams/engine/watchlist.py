@@ -52,20 +52,17 @@ class Watchlist:
 
 def _entries(state: ProductState) -> Iterable[dict[str, Any]]:
     """Yield how near a product is to the limit of each rule that has no open fuse yet."""
-    for rule_id, evidence in state.evidence.items():
+    for rule_id, evidence in state.seeing():
         if any(fuse.state == OPEN for fuse in state.fuses.get(rule_id, {}).values()):
             continue
-        if not hasattr(evidence, "limits"):
-            continue
-        found = evidence.nearness(state.clock)
-        if found is not None and found[0] > 0:
-            nearness, measured, limit, sku_id, more = found
+        near = evidence.nearness(state.clock)
+        if near is not None and near.nearness > 0:
             yield {
                 "product_id": state.product_id,
-                "sku_id": sku_id,
+                "sku_id": near.sku_id,
                 "rule": rule_id,
-                "nearness": round(nearness, 4),
-                "measured": measured,
-                "limit": limit,
-                **more,
+                "nearness": round(near.nearness, 4),
+                "measured": near.measured,
+                "limit": near.limit,
+                **(near.more or {}),
             }

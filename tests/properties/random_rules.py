@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from schemas.rules import ComplaintSurgeLimits, ReturnSpikeLimits, RuleSet
+from schemas.limits import ComplaintSurgeLimits, ReturnSpikeLimits
+from schemas.rules import RuleSet
 from tests.properties.digits import Digits
 
 RawRule = dict[str, Any]

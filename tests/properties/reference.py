@@ -6,15 +6,15 @@ against the engine can be shown not to be vacuous.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import ceil
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, cast
 from uuid import uuid5
 
-from schemas.events import NAMESPACE, event_id
-from schemas.rules import ComplaintSurgeLimits, Limits, Match, OversellLimits, ReturnSpikeLimits, Rule, RuleSet
+from schemas.events import NAMESPACE
+from schemas.limits import ComplaintSurgeLimits, Limits, OversellLimits, ReturnSpikeLimits
+from schemas.rules import Match, Rule, RuleSet
+from tests.properties.reference_fuses import Common, Fuse, Fuses, Written, rfc3339
 from tests.properties.reference_rules import (
     BEFORE_ALL_TIMES,
     CANCELLATION,
@@ -24,7 +24,6 @@ from tests.properties.reference_rules import (
     RETURN,
     RULES,
     STOCK,
-    Cause,
     Complaints,
     Evidence,
     Sales,
@@ -36,23 +35,26 @@ from tests.properties.reference_rules import (
     rounded,
 )
 
-State = Literal["closed", "open", "probation"]
-OverrideState = Literal["paused", "allowed"]
-
 MEMORY_MS = 60 * 60 * 1000
 MEMORY_FACTS = 1024
-DAY_MS = 24 * 60 * 60 * 1000
-LONGEST_COOLDOWN_MS = 8 * 60 * 60 * 1000
 
 
 class Reference:
     """The engine of one partition, one signal or tick at a time."""
 
     def __init__(self, rules: RuleSet) -> None:
-        self.rules = rules
+        self._common = Common(rules)
         self.products: dict[str, Product] = {}
-        self.written: list[Written] = []
-        self.hits: Counter[str] = Counter()
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules in force."""
+        return self._common.rules
+
+    @property
+    def hits(self) -> Counter[str]:
+        """How often each branch was taken."""
+        return self._common.hits
 
     def apply(self, signal: Signal) -> list[Written]:
         """Apply one signal; the answer is what it makes the partition write."""
@@ -60,69 +62,65 @@ class Reference:
             self._replace(RuleSet.model_validate(signal[5]))
         else:
             product_id = signal[4]
-            self.products.setdefault(product_id, Product(self, product_id)).take(signal)
+            self.products.setdefault(product_id, Product(self._common, product_id)).take(signal)
         return self._taken()
 
     def tick(self, time_ms: int) -> list[Written]:
         """Fire the timers that are due at or before a time."""
         for product in self._in_order():
-            product.fire(time_ms)
+            product.fuses.fire(time_ms)
         return self._taken()
-
-    def rule(self, rule_id: str) -> Rule | None:
-        """Return a rule of the rule set in force, if it is on."""
-        return next((rule for rule in self.rules.rules if rule.id == rule_id and rule.mode != "off"), None)
 
     def _replace(self, rules: RuleSet) -> None:
         if rules.version <= self.rules.version:
-            self.hits["rules.ignored"] += 1
+            self._common.hit("rules.ignored")
             return
         for product in self._in_order():
-            product.fire(rules.issued_at - 1)
-        self.rules = rules
+            product.fuses.fire(rules.issued_at - 1)
+        self._common.rules = rules
         for product in self._in_order():
-            product.adopt_rules()
+            product.fuses.adopt_rules()
 
     def _in_order(self) -> list["Product"]:
         return [self.products[product_id] for product_id in sorted(self.products)]
 
     def _taken(self) -> list[Written]:
-        written, self.written = self.written, []
+        written, self._common.written = self._common.written, []
         return written
 
 
 class Product:
-    """All that is known of one product."""
+    """What is remembered of one product, and what its rules have seen."""
 
-    def __init__(self, partition: Reference, product_id: str) -> None:
-        self.partition = partition
+    def __init__(self, common: Common, product_id: str) -> None:
+        self.common = common
         self.product_id = product_id
-        self.clock = 0
-        self.room_id: str | None = None
         self.category: str | None = None
-        self.sequence = 0
         self.requests = 0
-        self.override: OverrideState | None = None
-        self.override_due: int | None = None
         self.remembered: dict[str, list[tuple[Any, int]]] = {}
-        self.fuses: dict[tuple[str, str | None], Fuse] = {}
         self.evidence: dict[str, Evidence] = {}
+        self.fuses = Fuses(common, product_id, self.evidence)
+
+    @property
+    def clock(self) -> int:
+        """The product's clock, ms."""
+        return self.fuses.clock
 
     # What a signal does
 
     def take(self, signal: Signal) -> None:
         kind, time = signal[0], signal[3]
         if self._is_repeat(signal):
-            self._hit(f"repeat.{kind}")
+            self.common.hit(f"repeat.{kind}")
             return
-        self.fire(time - 1)
-        self.clock = max(self.clock, time)
+        self.fuses.fire(time - 1)
+        self.fuses.clock = max(self.clock, time)
         room_id, category = _place(signal)
-        self.room_id = room_id or self.room_id
+        self.fuses.room_id = room_id or self.fuses.room_id
         self.category = category or self.category
         if kind == COMMAND:
-            self._obey(signal[5])
-        for rule in sorted(self.partition.rules.rules, key=lambda rule: rule.id):
+            self.fuses.obey(signal[5])
+        for rule in sorted(self.common.rules.rules, key=lambda rule: rule.id):
             if rule.mode != "off" and self._holds(rule.match):
                 self._show(rule, signal)
         self._remember(signal)
@@ -140,15 +138,17 @@ class Product:
             self._look_for_oversell(rule, limits, signal)
 
     def _is_repeat(self, signal: Signal) -> bool:
+        # The clock as this signal would make it: how far ticks have moved it before must not matter.
         memory, key = _identity(signal)
-        return any(other == key and self.clock < clock + MEMORY_MS for other, clock in self.remembered.get(memory, []))
+        now = max(self.clock, signal[3])
+        return any(other == key and now < clock + MEMORY_MS for other, clock in self.remembered.get(memory, []))
 
     def _remember(self, signal: Signal) -> None:
         memory, key = _identity(signal)
         if key is not None:
             facts = [fact for fact in self.remembered.get(memory, []) if fact[0] != key]
             if len(facts) != len(self.remembered.get(memory, [])):
-                self._hit(f"forgotten.{signal[0]}")
+                self.common.hit(f"forgotten.{signal[0]}")
             self.remembered[memory] = [*facts, (key, self.clock)][-MEMORY_FACTS:]
 
     # Scopes
@@ -156,7 +156,7 @@ class Product:
     def _holds(self, match: Match) -> bool:
         return (
             (not match.products or self.product_id in match.products)
-            and (not match.rooms or self.room_id in match.rooms)
+            and (not match.rooms or self.fuses.room_id in match.rooms)
             and (not match.categories or self.category in match.categories)
         )
 
@@ -164,7 +164,7 @@ class Product:
         changed: dict[str, Any] = {}
         for override in sorted(rule.overrides, key=_weight):
             if self._holds(override):
-                self._hit("override.applied")
+                self.common.hit("override.applied")
                 changed.update(override.limits)
         return rule.limits.model_copy(update=changed)
 
@@ -173,27 +173,27 @@ class Product:
     def _look_for_surge(self, rule: Rule, limits: ComplaintSurgeLimits, signal: Signal) -> None:
         evidence = cast("Complaints", self.evidence.setdefault(rule.id, Complaints()))
         seen = evidence.see(signal, self.clock, limits)
-        self._hit(f"complaint_surge.{seen}")
-        fuse = self.fuses.get((rule.id, None))
+        self.common.hit(f"complaint_surge.{seen}")
+        fuse = self.fuses.all.get((rule.id, None))
         mark = fuse.mark if fuse else BEFORE_ALL_TIMES
-        if seen != "counted" or self._is_open(fuse) or signal[3] <= mark:
+        if seen != "counted" or _is_open(fuse) or signal[3] <= mark:
             return
-        cause = evidence.verdict(signal, mark, limits, self._factor(rule, fuse))
+        cause = evidence.verdict(signal, mark, limits, _factor(rule, fuse))
         if cause is not None:
-            self._hit("complaint_surge.late trip", signal[3] < self.clock)
-            self._open(rule, None, cause)
+            self.common.hit("complaint_surge.late trip", signal[3] < self.clock)
+            self.fuses.open(rule, None, cause)
 
     def _look_for_spike(self, rule: Rule, limits: ReturnSpikeLimits, signal: Signal) -> None:
         evidence = cast("Sales", self.evidence.setdefault(rule.id, Sales()))
         seen = evidence.see(signal, self.clock, limits)
-        self._hit(f"return_spike.{seen}")
-        fuse = self.fuses.get((rule.id, None))
-        if seen == "late" or self._is_open(fuse):
+        self.common.hit(f"return_spike.{seen}")
+        fuse = self.fuses.all.get((rule.id, None))
+        if seen == "late" or _is_open(fuse):
             return
         mark = fuse.mark if fuse else BEFORE_ALL_TIMES
-        cause = evidence.verdict(signal, self.clock, mark, limits, self._factor(rule, fuse))
+        cause = evidence.verdict(signal, self.clock, mark, limits, _factor(rule, fuse))
         if cause is not None:
-            self._open(rule, None, cause)
+            self.fuses.open(rule, None, cause)
 
     def _look_for_oversell(self, rule: Rule, limits: OversellLimits, signal: Signal) -> None:
         shelf = cast("Shelf", self.evidence.setdefault(rule.id, Shelf()))
@@ -201,20 +201,20 @@ class Product:
         sku_id = None if named in (None, self.product_id) else named
         sku = shelf.skus.setdefault(sku_id, Sku())
         seen = sku.see(signal, self.clock, limits)
-        self._hit(f"oversell.{seen}.{signal[0]}")
+        self.common.hit(f"oversell.{seen}.{signal[0]}")
         if seen != "counted":
             return
         shelf.order_seen = shelf.order_seen or signal[0] == ORDER
         if sku.stock is None:
             return
         key = sku_id if sku_id is not None else self._unnamed_fuse(rule, shelf)
-        fuse = self.fuses.get((rule.id, key))
+        fuse = self.fuses.all.get((rule.id, key))
         available, level = sku.available(), sku.level(self.clock, limits)
         if fuse is not None and fuse.state == "open":
             needed = max(limits.resume_above, 2 * fuse.level)
             if rule.recovery == "evidence" and signal[0] in {STOCK, CANCELLATION} and available > needed:
-                self._hit(f"oversell.closed by {signal[0]}")
-                self._close(fuse, "rule", {"measured": available, "limit": needed, "as_of": rfc3339(sku.stock[3])})
+                self.common.hit(f"oversell.closed by {signal[0]}")
+                self.fuses.close(fuse, "rule", {"measured": available, "limit": needed, "as_of": rfc3339(sku.stock[3])})
         elif shelf.order_seen and available <= level:
             cause = {
                 "measured": available,
@@ -225,12 +225,12 @@ class Product:
                 "as_of": rfc3339(sku.stock[3]),
                 "evidence": [signal[6]] if signal[0] != STOCK else [signal[10]] if signal[10] is not None else [],
             }
-            self._open(rule, key, cause, level)
+            self.fuses.open(rule, key, cause, level)
         self._look_for_replenishment(rule, limits, sku_id, sku)
 
     def _unnamed_fuse(self, rule: Rule, shelf: Shelf) -> str | None:
         for existing in (None, self.product_id):
-            if (rule.id, existing) in self.fuses:
+            if (rule.id, existing) in self.fuses.all:
                 return existing
         return None if list(shelf.skus) == [None] else self.product_id
 
@@ -239,11 +239,11 @@ class Product:
         own = None if sku.stock is None else sku.stock[8]
         safety = limits.safety_stock if own is None else own
         if available > Fraction(12, 10) * safety:
-            self._hit("replenishment.armed again", not sku.armed)
+            self.common.hit("replenishment.armed again", not sku.armed)
             sku.armed = True
         wanted = sku.armed and available <= safety and (own is not None or sku.is_hot(self.clock, limits))
         if not wanted or rule.mode == "shadow":
-            self._hit("replenishment.in shadow", wanted)
+            self.common.hit("replenishment.in shadow", wanted)
             return
         sku.armed = False
         self.requests += 1
@@ -260,20 +260,16 @@ class Product:
             "suggested_quantity": max(2 * safety, ceil(cover)) - available,
             "occurred_at": rfc3339(self.clock),
         }
-        self._hit("replenishment.requested " + ("by the record" if own is not None else "when hot"))
-        self.partition.written.append(Written("replenishment", self.product_id, request))
+        self.common.hit("replenishment.requested " + ("by the record" if own is not None else "when hot"))
+        self.common.written.append(Written("replenishment", self.product_id, request))
 
-    # Fuses
 
-    def _is_open(self, fuse: Fuse | None) -> bool:
-        return fuse is not None and fuse.state == "open"
+def _is_open(fuse: Fuse | None) -> bool:
+    return fuse is not None and fuse.state == "open"
 
-    def _factor(self, rule: Rule, fuse: Fuse | None) -> Fraction:
-        return exact(rule.probation_factor) if fuse is not None and fuse.state == "probation" else Fraction(1)
 
-    def _hit(self, branch: str, reached: object = True) -> None:  # noqa: FBT002 (a condition, not a switch)
-        if reached:
-            self.partition.hits[branch] += 1
+def _factor(rule: Rule, fuse: Fuse | None) -> Fraction:
+    return exact(rule.probation_factor) if fuse is not None and fuse.state == "probation" else Fraction(1)
 
 
 def _weight(scope: Match) -> tuple[bool, bool, bool]:

@@ -1,4 +1,4 @@
-"""The fuses of one product, naively: timers, commands, overrides, and the events that tell of them (contract, section 6)."""
+"""The fuses of one product, naively: timers, commands, overrides, and the events that tell of them (section 6)."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
-from schemas.rules import ComplaintSurgeLimits, OversellLimits, ReturnSpikeLimits
+from schemas.limits import ComplaintSurgeLimits, OversellLimits, ReturnSpikeLimits
 
 ORDER, CANCELLATION, RETURN, COMPLAINT, STOCK, COMMAND, RULES = range(7)
 

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from schemas.rules import RuleSet
-from tests.properties.reference import Reference, Written
+from tests.properties.reference import Reference
+from tests.properties.reference_fuses import Written
 from tests.properties.reference_rules import CANCELLATION, COMMAND, COMPLAINT, ORDER, RETURN, RULES, STOCK, Signal
 from tests.properties.timelines import START_MS
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from streams.engine.events import Output
 from streams.engine.partition import Partition
-from tests.properties.reference import Written
+from tests.properties.reference_fuses import Written
 from tests.properties.reference_rules import Signal
 from tests.properties.shop import Shop
 from tests.properties.strategies import seeded_timeline, timelines

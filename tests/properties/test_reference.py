@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.properties.reference import rfc3339
+from tests.properties.reference_fuses import rfc3339
 from tests.properties.shop import Shop, at_ms
 
 SURGE: dict[str, Any] = {"id": "surge", "kind": "complaint_surge"}
@@ -380,12 +380,22 @@ class TestCommands:
 
 class TestRepeats:
     @pytest.mark.parametrize(("again", "applied"), [(HOUR - 0.001, False), (HOUR, True)])
-    def test_a_fact_is_remembered_for_60_minutes_of_the_clock_before_it(self, again: float, *, applied: bool) -> None:
-        shop = Shop(SMALL | {"more_than": 1, "window": "2h"})
+    def test_a_fact_is_remembered_for_60_minutes_of_the_clock(self, again: float, *, applied: bool) -> None:
+        #  0 o ──────── 60 min: something else moves the clock ── o again, with its old time
+        shop = Shop(STOCK)
+        shop.stock(0, 10)
         shop.order(0, order="o")
         shop.complain(again)
-        shop.order(2 * HOUR, order="o")
-        assert (shop.reference.products["p"].clock == at_ms(2 * HOUR)) == applied
+        shop.order(0, order="o")
+        assert shop.reference.hits["oversell.late.0"] == applied
+
+    def test_a_repeat_that_bears_a_time_60_minutes_later_is_a_new_fact(self) -> None:
+        shop = Shop()
+        shop.order(0, order="o")
+        shop.order(HOUR - 0.001, order="o")
+        assert shop.reference.products["p"].clock == at_ms(0)
+        shop.order(HOUR, order="o")
+        assert shop.reference.products["p"].clock == at_ms(HOUR)
 
     def test_the_status_tells_an_order_from_its_cancellation_and_an_event_id_does_not(self) -> None:
         shop = Shop()

@@ -13,7 +13,8 @@ from typing import Any
 from schemas.rules import RuleSet
 from tests.properties.digits import Digits
 from tests.properties.random_rules import changed_rules, lengths, raw_rules, rule_set
-from tests.properties.reference import DAY_MS, MEMORY_MS, Product, Reference, Written
+from tests.properties.reference import MEMORY_MS, Reference
+from tests.properties.reference_fuses import DAY_MS, Fuses, Written
 from tests.properties.reference_rules import (
     CANCELLATION,
     COMMAND,
@@ -202,15 +203,15 @@ class Writer:
         product_id = digits.pick(PRODUCTS)
         time = self._time(digits, product_id)
         action = digits.pick(("resume", "acknowledge", "pause", "allow", "release", "resume", "acknowledge"))
-        product = self._reference.products.get(product_id)
-        fuses = [fuse for fuse in product.fuses.values() if fuse.state == "open"] if product else []
+        known = self._fuses(product_id)
+        fuses = [fuse for fuse in known.all.values() if fuse.state == "open"] if known else []
         aimed = digits.pick(fuses) if fuses else None
         rule_id = digits.pick((None, aimed.rule_id if aimed else "spike", None, "again"))
         sku_id = digits.pick((None, aimed.sku_id if aimed else "s1", None, product_id, "s2"))
         clock = max(time, self._clock(product_id))
         ends = (None, clock + 1000, time + DAY_MS, time + DAY_MS + 1, clock, clock + 1, clock + 10_000, clock + 60_000)
         expires_at = digits.pick(ends) if action in {"pause", "allow"} or digits.one_in(8) else None
-        sequence = product.sequence if product else 0
+        sequence = known.sequence if known else 0
         command = {
             "command_id": self._id("k"),
             "action": action,
@@ -259,8 +260,12 @@ class Writer:
         return product_id if sku_id == "itself" else sku_id or None
 
     def _clock(self, product_id: str) -> int:
+        known = self._fuses(product_id)
+        return known.clock if known is not None else self._now
+
+    def _fuses(self, product_id: str) -> Fuses | None:
         product = self._reference.products.get(product_id)
-        return product.clock if product is not None else self._now
+        return product.fuses if product is not None else None
 
     def _time(self, digits: Digits, product_id: str) -> int:
         """Choose a time: mostly a little later, often at an edge of something, sometimes late."""
@@ -283,9 +288,9 @@ class Writer:
     def _anchors(self, product_id: str) -> list[int]:
         """Return the times at which something of the product is due, was marked or was seen lately."""
         anchors = [int(signal[3]) for signal in self._signals if signal[4] == product_id][-6:] or [self._now]
-        product: Product | None = self._reference.products.get(product_id)
-        if product is not None:
-            dues = [*(fuse.due for fuse in product.fuses.values()), product.override_due]
+        known = self._fuses(product_id)
+        if known is not None:
+            dues = [*(fuse.due for fuse in known.all.values()), known.override_due]
             anchors += [due for due in dues if due is not None] * 2
-            anchors += [fuse.mark for fuse in product.fuses.values() if fuse.mark >= START_MS]
+            anchors += [fuse.mark for fuse in known.all.values() if fuse.mark >= START_MS]
         return anchors

@@ -76,7 +76,7 @@ def test_evidence_of_two_weeks_is_kept_and_survives_a_restart() -> None:
     driver.restart()
     state = driver.partition._peek("p1")  # noqa: SLF001 (what a restart must keep)
     assert state is not None
-    evidence = state.evidence["spike"]
+    _, evidence = state.evidence["spike"]
     assert isinstance(evidence, ReturnSpike)
     # Twice the history of 168 hours, less one, and the hour of the window.
     assert len(evidence.periods) == 14 * 3 + 1
