@@ -52,6 +52,12 @@ def _number(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else value
 
 
+def _positive(value: Decimal) -> Decimal:
+    if not value:
+        raise ValueError("must be more than 0")
+    return value
+
+
 def _whole_seconds(value: timedelta) -> timedelta:
     if value % SECOND:
         raise ValueError("must be in whole seconds")
@@ -76,10 +82,11 @@ Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 PositiveCount = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
 Fraction = Annotated[
     Decimal,
+    Field(ge=0, le=1_000, max_digits=18, decimal_places=9, allow_inf_nan=False),
     BeforeValidator(exact_decimal),
-    Field(max_digits=18, decimal_places=9, allow_inf_nan=False),
     PlainSerializer(str, return_type=str, when_used="json"),
 ]
+PositiveFraction = Annotated[Fraction, AfterValidator(_positive)]
 Seconds = Annotated[Duration, AfterValidator(_whole_seconds)]
 
 
@@ -92,7 +99,7 @@ class ComplaintSurgeLimits(BaseModel):
     more_than: Annotated[int, Field(strict=True, ge=0, le=MOST_COMPLAINTS)] = 50
     window: Annotated[Duration, between(SECOND, WEEK)] = HOUR
     categories: (
-        Annotated[tuple[ComplaintCategory, ...], BeforeValidator(listed), Field(min_length=1), AfterValidator(distinct)]
+        Annotated[tuple[ComplaintCategory, ...], Field(min_length=1), BeforeValidator(listed), AfterValidator(distinct)]
         | None
     ) = None
     lateness: Annotated[Duration, between(timedelta(0), WEEK)] = 15 * MINUTE
@@ -104,14 +111,14 @@ class ReturnSpikeLimits(BaseModel):
     model_config = FROZEN
     recoveries: ClassVar[tuple[Recovery, ...]] = ("manual", "auto")
 
-    rise: Annotated[Fraction, Field(gt=0, le=1000)] = Decimal("0.10")
+    rise: PositiveFraction = Decimal("0.10")
     window: Annotated[Duration, between(MINUTE, WEEK)] = HOUR
     history: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 168
     min_units: PositiveCount = 30
     min_returns: PositiveCount = 5
-    prior_rate: Annotated[Fraction, Field(ge=0, le=1000)] = Decimal("0.10")
+    prior_rate: Fraction = Decimal("0.10")
     prior_units: PositiveCount = 100
-    z: Annotated[float, BeforeValidator(_number), Field(strict=True, ge=0, le=100, allow_inf_nan=False)] = 3.0
+    z: Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False), BeforeValidator(_number)] = 3.0
 
     @field_validator("window")
     @classmethod
@@ -132,8 +139,8 @@ class OversellLimits(BaseModel):
     history: Annotated[Seconds, between(SECOND, 24 * HOUR)] = 15 * MINUTE
     rate_windows: Annotated[
         tuple[Annotated[Seconds, between(SECOND, 24 * HOUR)], ...],
+        Field(min_length=1, max_length=8, validate_default=True),
         BeforeValidator(listed),
-        Field(min_length=1, max_length=8),
         AfterValidator(distinct),
     ] = (3 * SECOND, MINUTE)
     resume_above: Count = 10

@@ -130,11 +130,11 @@ def describe_error(error: ValidationError) -> Refusal:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """Write the place of an error as `lines[2].quantity`."""
+    """Write the place of an error as `lines[2].quantity`. The limits of a rule stand beside its id, as in JSON."""
     path = ""
     for step in location:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif step:
+        elif step not in {"", "limits"}:
             path += f".{step}" if path else step
     return path

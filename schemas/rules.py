@@ -40,9 +40,9 @@ from schemas.limits import (
     SECOND,
     WEEK,
     ComplaintSurgeLimits,
-    Fraction,
     Limits,
     OversellLimits,
+    PositiveFraction,
     Recovery,
     ReturnSpikeLimits,
 )
@@ -119,6 +119,12 @@ def _rule_id(text: str) -> str:
     return text
 
 
+def _at_most_one(factor: Decimal) -> Decimal:
+    if factor > 1:
+        raise ValueError("must be at most 1")
+    return factor
+
+
 class Rule(BaseModel):
     """One instance of a rule kind, with its own id, scope and limits."""
 
@@ -134,7 +140,7 @@ class Rule(BaseModel):
     recovery: Recovery = "manual"
     cooldown: Annotated[Duration, between(SECOND, 8 * HOUR)] = 30 * MINUTE
     probation: Annotated[Duration, between(SECOND, WEEK)] = 30 * MINUTE
-    probation_factor: Annotated[Fraction, Field(gt=0, le=1)] = Decimal("0.5")
+    probation_factor: Annotated[PositiveFraction, AfterValidator(_at_most_one)] = Decimal("0.5")
 
     @model_validator(mode="before")
     @classmethod

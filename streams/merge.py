@@ -58,6 +58,15 @@ class Merge:
         """Count the items of a source that have not been taken."""
         return len(self._sources[name].entries)
 
+    def head(self, name: str) -> Entry | None:
+        """Return the first item of a source that has not been taken; None when all have been."""
+        entries = self._sources[name].entries
+        return entries[0] if entries else None
+
+    def reached(self, name: str) -> int:
+        """Return the largest time (ms) that a source has brought, 0 when it has brought nothing."""
+        return self._sources[name].key
+
     def push(self, name: str, items: Iterable[tuple[int, int, Any]]) -> None:
         """Append items (time in ms, position, item) in the source's own order."""
         source = self._sources[name]
@@ -94,7 +103,8 @@ class Merge:
                 del entries[:cut]
                 runs += 1
         if runs > 1:
-            taken.sort(key=_full_order)
+            # No two entries have the same rank and position, so their items are never compared.
+            taken.sort()
         return taken
 
     def waiting_for(self) -> Iterator[str]:
@@ -115,7 +125,3 @@ def _horizon(source: _Source) -> int:
 
 def _order(entry: Entry) -> tuple[int, int]:
     return entry[:2]
-
-
-def _full_order(entry: Entry) -> tuple[int, int, int]:
-    return entry[:3]

@@ -18,7 +18,9 @@ up to the one that was last read then only fill the queues; from there on everyt
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
+from zlib import crc32
 
+from schemas.topics import TopicNames
 from streams.engine.signals import Signal
 from streams.frames import Frame
 from streams.merge import Merge
@@ -28,6 +30,22 @@ LEASE_MS: Final = 1_000
 
 HELD_LIMIT: Final = 100_000
 """Signals that are held at most. With more, all are released as they are: an intake stands still, memory does not grow."""
+
+
+_RANKS_PER_TOPIC: Final = 1_000_000
+
+
+def source_rank(names: TopicNames) -> Callable[[str], int]:
+    """Return what tells the place of a source, ``topic/partition``, among signals of one time (contract, section 4)."""
+    topics = {topic: place * _RANKS_PER_TOPIC for place, topic in enumerate(names.inputs)}
+
+    def rank(source: str) -> int:
+        topic, _, partition = source.rpartition("/")
+        place = topics.get(topic)
+        # An input that has been renamed since: behind all others, and never the same as another.
+        return len(topics) * _RANKS_PER_TOPIC + crc32(source.encode()) if place is None else place + int(partition)
+
+    return rank
 
 
 class Release(NamedTuple):

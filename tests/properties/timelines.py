@@ -48,6 +48,7 @@ SKUS = ("", "", "s1", "", "s2", "itself")
 ROOMS = (None, None, None, None, None, "r1", None, "r2")
 CATEGORIES = (None, None, None, "food", None, None, "toys", None)
 COMPLAINT_CATEGORIES = ("quality", "food_safety", "quality", "service")
+ON_HAND = (3, 10, 30, 100, 0, -5, 1000, 6, 12, 60, 14, 62)
 QUANTITIES = (1, 2, 1, 5, 1, 10, 3, 40, 1_000_000)
 
 
@@ -86,7 +87,9 @@ class Writer:
     """Writes a timeline, one step after the other."""
 
     def __init__(self, rules_text: bytes) -> None:
-        self._raw = raw_rules(Digits(rules_text))
+        digits = Digits(rules_text)
+        self._tempo = digits.pick((1, 1, 8, 30))
+        self._raw = raw_rules(digits)
         self._removed: list[dict[str, Any]] = []
         self._first_rules = rule_set(0, 0, self._raw)
         self._reference = Reference(self._first_rules)
@@ -167,7 +170,7 @@ class Writer:
         if levels and digits.one_in(4):
             time = levels[-1] + digits.pick((0, -1, 1, -999, 1000))
         sku_id = self._sku(digits, product_id)
-        on_hand, reserved = digits.pick((3, 10, 30, 100, 0, -5, 1000)), digits.pick((0, 0, 0, 2))
+        on_hand, reserved = digits.pick(ON_HAND), digits.pick((0, 0, 0, 2))
         safety_stock, room_id = digits.pick((None, None, 5, 60)), digits.pick(ROOMS)
         snapshot_id = self._id("n") if digits.one_in(2) else None
         self._offset += 1
@@ -271,7 +274,7 @@ class Writer:
         """Choose a time: mostly a little later, often at an edge of something, sometimes late."""
         how = digits.below(32)
         if how < 19:
-            return self._clock(product_id) + digits.pick((0, 1, 100, 400, 999, 1000, 0, 2000, 3000, 37))
+            return self._clock(product_id) + self._tempo * digits.pick((0, 1, 100, 400, 999, 1000, 0, 2000, 3000, 37))
         if how < 23:
             return digits.pick(self._anchors(product_id)) + digits.pick((0, 1, -1))
         edges = lengths(self._reference.rules)

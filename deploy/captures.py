@@ -1,0 +1,48 @@
+"""Files of captures and labels: plain, `.gz` or `.xz`, and `-` for standard input and output."""
+
+import gzip
+import lzma
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from schemas.errors import CaptureError, ConfigurationError
+
+
+@contextmanager
+def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file; the same content makes the same bytes, also when compressed. ConfigurationError when it cannot be."""
+    if str(path) == "-":
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        return
+    try:
+        file: IO[bytes]
+        if path.suffix == ".gz":
+            file = cast("IO[bytes]", gzip.GzipFile(path, "wb", mtime=0))
+        elif path.suffix == ".xz":
+            file = lzma.open(path, "wb")
+        else:
+            file = path.open("wb")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}.") from error
+    with file:
+        yield cast("BinaryIO", file)
+
+
+@contextmanager
+def opened_for_reading(path: Path) -> Iterator[Iterator[bytes]]:
+    """Open a file and give its lines. CaptureError when it cannot be read, or is damaged on the way."""
+    if str(path) == "-":
+        yield iter(sys.stdin.buffer)
+        return
+    opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    try:
+        with opener(path, "rb") as file:  # type: ignore[operator]
+            yield iter(file)
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise CaptureError(f"{path} cannot be read: {error}.") from error

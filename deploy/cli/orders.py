@@ -1,0 +1,173 @@
+"""`livefuse fuse pause|allow|release|resume|acknowledge`: an operator's commands, each sent and its answer awaited."""
+
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deploy.cli.options import AsJson, ConfigFile, load_settings, user
+from deploy.cli.output import printable, write, write_json
+
+if TYPE_CHECKING:
+    from schemas.commands import Command
+
+Product = Annotated[str, typer.Argument(metavar="PRODUCT", help="The product_id.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the product's history.")]
+Actor = Annotated[str | None, typer.Option("--actor", help="Who says so. By default, the user of this system.")]
+For = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="How long it holds: 30m, 2h.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until when: 2026-11-11T14:00:00Z.")]
+OfRule = Annotated[str | None, typer.Option("--rule", help="Only fuses of this rule.")]
+OfSku = Annotated[str | None, typer.Option("--sku", help="Only the fuse of this SKU.")]
+ExpectedSequence = Annotated[
+    int | None,
+    typer.Option("--expected-sequence", help="Change nothing if the product's sequence is another one by then."),
+]
+Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="How long to wait for the answer.")]
+
+
+def pause(
+    product_id: Product,
+    *,
+    reason: Reason,
+    lasting: For = None,
+    until: Until = None,
+    actor: Actor = None,
+    expected_sequence: ExpectedSequence = None,
+    timeout: Timeout = 10.0,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a product off sale, whatever its fuses say, until it is released or the time is over."""
+    more = {"expires_at": _end(lasting, until), "expected_sequence": expected_sequence}
+    _send("pause", product_id, reason, actor, more, timeout=timeout, config=config, as_json=as_json)
+
+
+def allow(
+    product_id: Product,
+    *,
+    reason: Reason,
+    lasting: For = None,
+    until: Until = None,
+    actor: Actor = None,
+    expected_sequence: ExpectedSequence = None,
+    timeout: Timeout = 10.0,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a product on sale, whatever its fuses say, for at most 24 hours: --for or --until is needed."""
+    if lasting is None and until is None:
+        raise typer.BadParameter("an allow needs an end: --for 30m, or --until TIME; 24 hours at most")
+    more = {"expires_at": _end(lasting, until), "expected_sequence": expected_sequence}
+    _send("allow", product_id, reason, actor, more, timeout=timeout, config=config, as_json=as_json)
+
+
+def release(
+    product_id: Product,
+    *,
+    reason: Reason,
+    actor: Actor = None,
+    expected_sequence: ExpectedSequence = None,
+    timeout: Timeout = 10.0,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a pause or an allow back: the fuses decide again."""
+    more = {"expected_sequence": expected_sequence}
+    _send("release", product_id, reason, actor, more, timeout=timeout, config=config, as_json=as_json)
+
+
+def resume(
+    product_id: Product,
+    *,
+    reason: Reason,
+    rule: OfRule = None,
+    sku: OfSku = None,
+    actor: Actor = None,
+    expected_sequence: ExpectedSequence = None,
+    timeout: Timeout = 10.0,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a product's open fuses on probation (those of over-sell: close them), and so back on sale."""
+    more = {"rule": rule, "sku_id": sku, "expected_sequence": expected_sequence}
+    _send("resume", product_id, reason, actor, more, timeout=timeout, config=config, as_json=as_json)
+
+
+def acknowledge(
+    product_id: Product,
+    *,
+    reason: Reason,
+    rule: OfRule = None,
+    sku: OfSku = None,
+    actor: Actor = None,
+    expected_sequence: ExpectedSequence = None,
+    timeout: Timeout = 10.0,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that you have seen the open fuses: nobody else is called. The product stays paused."""
+    more = {"rule": rule, "sku_id": sku, "expected_sequence": expected_sequence}
+    _send("acknowledge", product_id, reason, actor, more, timeout=timeout, config=config, as_json=as_json)
+
+
+def _send(
+    action: str,
+    product_id: str,
+    reason: str,
+    actor: str | None,
+    more: dict[str, Any],
+    *,
+    timeout: float,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    import asyncio
+
+    from deploy.explain import moment, what_happened
+    from deploy.fuses import order
+
+    settings = load_settings(config)
+    command = _command({"action": action, "product_id": product_id, "reason": reason, "actor": actor or user(), **more})
+    patience = timedelta(seconds=timeout)
+    events = asyncio.run(order(settings.kafka_config(), settings.topics, command, patience))
+    if as_json:
+        write_json([event.model_dump(mode="json") for event in events])
+    else:
+        for event in events:
+            write(f"{moment(event.occurred_at)}  {printable(what_happened(event))}.")
+        paused = events[-1].paused
+        skus = f", and of it {', '.join(paused.skus)}" if paused.skus else ""
+        write(f"{printable(product_id)} is {'paused' if paused.product else 'on sale'} now{'' if paused.product else skus}.")
+    if any(event.type == "command.rejected" for event in events):
+        raise typer.Exit(1)
+
+
+def _command(data: dict[str, Any]) -> "Command":
+    from uuid import uuid4
+
+    from pydantic import ValidationError
+
+    from schemas.commands import Command
+
+    try:
+        return Command.model_validate({**data, "command_id": str(uuid4()), "issued_at": time.time_ns() // 1_000_000})
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise typer.BadParameter(problems) from error
+
+
+def _end(lasting: str | None, until: str | None) -> int | None:
+    """Return when an override ends (ms), from --for or --until; None for neither."""
+    from schemas.durations import milliseconds, parse_duration
+    from schemas.times import to_ms
+
+    if lasting is not None and until is not None:
+        raise typer.BadParameter("--for and --until say the same: give one")
+    try:
+        if lasting is not None:
+            return time.time_ns() // 1_000_000 + milliseconds(parse_duration(lasting))
+        return to_ms(until) if until is not None else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

@@ -1,0 +1,118 @@
+"""`livefuse topics`: what is on the broker against the one list of topics."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deploy.cli.options import AsJson, ConfigFile, load_settings
+from deploy.cli.output import note, write_json, write_table
+
+if TYPE_CHECKING:
+    from deploy.settings import Settings
+    from deploy.topics import Step
+
+app = typer.Typer(no_args_is_help=True, help="List the topics, and make them as they must be.")
+
+
+@app.command("list")
+def list_topics(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show every topic: who writes and reads it, and whether it is as it must be."""
+    import asyncio
+
+    steps = asyncio.run(_plan(load_settings(config), create_inputs=False))
+    if as_json:
+        write_json([_plain(step) for step in steps])
+        return
+    write_table(
+        ["topic", "state", "partitions", "cleanup", "written by", "read by", "holds"],
+        [
+            [
+                step.topic.name,
+                {"keep": "ok", "create": "missing", "alter": "differs", "refuse": "mismatch"}.get(step.action, step.action),
+                step.layout.partitions if step.action not in {"create", "missing"} else None,
+                step.topic.cleanup,
+                step.topic.written_by,
+                step.topic.read_by,
+                step.topic.holds,
+            ]
+            for step in steps
+        ],
+    )
+
+
+@app.command()
+def apply(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and do nothing.")] = False,
+    create_inputs: Annotated[
+        bool, typer.Option("--create-inputs", help="Also create the shop's own topics, if they do not exist.")
+    ] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create the topics that are missing and correct their settings.
+
+    What holds state is never re-partitioned: then nothing is done, and the message says why.
+    """
+    import asyncio
+
+    from deploy.topics import check
+
+    settings = load_settings(config)
+    steps = asyncio.run(_plan(settings, create_inputs=create_inputs))
+    changing = [step for step in steps if step.action != "keep"]
+    if as_json:
+        write_json({"dry_run": dry_run, "steps": [_plain(step) for step in steps]})
+    elif changing:
+        write_table(["", "topic", "partitions", "what"], [_row(step) for step in changing])
+    if not changing:
+        note(f"all {len(steps)} topics are as they must be")
+    elif dry_run:
+        check(steps)
+        note("nothing was done (--dry-run)")
+    else:
+        asyncio.run(_carry_out(settings, steps))
+        note(f"done: {len(changing)} of {len(steps)} topics created or changed")
+
+
+async def _plan(settings: "Settings", *, create_inputs: bool) -> "list[Step]":
+    from deploy.admin import Admin
+    from deploy.kafka import open_admin
+    from deploy.topics import plan_topics
+
+    async with open_admin(settings.kafka_config()) as client:
+        return await plan_topics(Admin(client), settings, create_inputs=create_inputs)
+
+
+async def _carry_out(settings: "Settings", steps: "list[Step]") -> None:
+    from deploy.admin import Admin
+    from deploy.kafka import open_admin
+    from deploy.topics import carry_out
+
+    async with open_admin(settings.kafka_config()) as client:
+        await carry_out(Admin(client), steps)
+
+
+def _row(step: "Step") -> list[object]:
+    sign = {"create": "+", "alter": "~", "missing": "!", "refuse": "!"}[step.action]
+    what = step.note or ", ".join(
+        f"{each.name}={each.after}" if each.before is None else f"{each.name}: {each.before} -> {each.after}"
+        for each in step.changes
+    )
+    return [sign, step.topic.name, step.layout.partitions, what or "as the broker makes it"]
+
+
+def _plain(step: "Step") -> dict[str, Any]:
+    return {
+        "topic": step.topic.name,
+        "action": step.action,
+        "partitions": step.layout.partitions,
+        "replicas": step.layout.replicas,
+        "cleanup": step.topic.cleanup,
+        "holds": step.topic.holds,
+        "key": step.topic.key,
+        "written_by": step.topic.written_by,
+        "read_by": step.topic.read_by,
+        "changes": [each._asdict() for each in step.changes],
+        "note": step.note or None,
+    }

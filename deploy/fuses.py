@@ -1,0 +1,108 @@
+"""Fuses as a person sees and moves them: what holds now, what happened, and orders with their answers.
+
+    states(config, names)                all products of which something is to be said
+    history(config, names, product_id)   a product's fuse events, each once, in order
+    order(config, names, command)        send a command and return the events that it made
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+import orjson
+from aiokafka import AIOKafkaConsumer
+from pydantic import ValidationError
+
+from deploy.kafka import open_consumer, open_producer, partitions_of, read
+from schemas.commands import Command
+from schemas.errors import LivefuseError
+from schemas.events import FuseEvent, FuseState
+from schemas.times import from_ms
+from schemas.topics import TopicNames
+from streams.config import KafkaConfig
+
+_SIBLINGS_WITHIN_S: Final = 0.2
+"""The events of one command are written together; how long to look for more after the first."""
+
+
+async def states(config: KafkaConfig, names: TopicNames) -> list[FuseState]:
+    """Return the latest state of every product that has one, by product."""
+    latest: dict[bytes, bytes] = {}
+    async for record in read(config, [names.fuse_state]):
+        if record.value is None:
+            latest.pop(record.key, None)
+        else:
+            latest[record.key] = record.value
+    return sorted(map(FuseState.model_validate_json, latest.values()), key=lambda state: state.product_id)
+
+
+async def state_of(config: KafkaConfig, names: TopicNames, product_id: str) -> FuseState | None:
+    """Return the latest state of one product; None when nothing is to be said of it."""
+    latest = None
+    key = product_id.encode()
+    async for record in read(config, [names.fuse_state]):
+        if record.key == key:
+            latest = record.value
+    return None if latest is None else FuseState.model_validate_json(latest)
+
+
+async def history(config: KafkaConfig, names: TopicNames, product_id: str) -> list[FuseEvent]:
+    """Return the product's events by sequence. Without transactions events may be there twice; each is returned once."""
+    key = product_id.encode()
+    events: dict[int, FuseEvent] = {}
+    async for record in read(config, [names.fuse_events]):
+        if record.key == key:
+            event = FuseEvent.model_validate_json(record.value)
+            events[event.sequence] = event
+    return [events[sequence] for sequence in sorted(events)]
+
+
+def encode_command(command: Command) -> bytes:
+    """Return the record of a command, its times as text and without what it leaves open."""
+    data = command.model_dump(exclude_none=True)
+    times = {name: from_ms(data[name]) for name in ("issued_at", "expires_at") if name in data}
+    return orjson.dumps(data | times)
+
+
+async def order(config: KafkaConfig, names: TopicNames, command: Command, timeout: timedelta) -> list[FuseEvent]:
+    """Send a command and wait for what comes of it. LivefuseError when nothing comes within `timeout`."""
+    async with open_consumer(config) as consumer, open_producer(config) as producer:
+        partitions = await partitions_of(config, [names.fuse_events, names.commands])
+        answers = [each for each in partitions if each.topic == names.fuse_events]
+        consumer.assign(answers)
+        for partition, end in (await consumer.end_offsets(answers)).items():
+            consumer.seek(partition, end)
+        await producer.send_and_wait(names.commands, encode_command(command), key=command.product_id.encode())
+        events = await _answers(consumer, command.command_id, timeout)
+    if not events:
+        raise LivefuseError(
+            f"the command was sent (command_id {command.command_id}), but nothing came of it within "
+            f"{timeout.total_seconds():g} s. It is not lost: it counts as soon as it is read. Check that an intake and a "
+            "worker run: `livefuse doctor`. While they catch up with a backlog, wait longer: --timeout."
+        )
+    return events
+
+
+async def _answers(consumer: AIOKafkaConsumer, command_id: str, timeout: timedelta) -> list[FuseEvent]:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout.total_seconds()
+    found: dict[int, FuseEvent] = {}
+    while (left := deadline - loop.time()) > 0:
+        # The text is looked for before a record is parsed: other products have events too.
+        batches = await consumer.getmany(timeout_ms=max(1, int(left * 1000)))
+        for records in batches.values():
+            for record in records:
+                if record.value and command_id.encode() in record.value:
+                    event = _parsed(record.value)
+                    if event and event.cause.command_id == command_id:
+                        found[event.sequence] = event
+        if found:
+            deadline = min(deadline, loop.time() + _SIBLINGS_WITHIN_S)
+    return [found[sequence] for sequence in sorted(found)]
+
+
+def _parsed(value: bytes) -> FuseEvent | None:
+    try:
+        return FuseEvent.model_validate_json(value)
+    except ValidationError:
+        return None

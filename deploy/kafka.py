@@ -1,0 +1,160 @@
+"""Clients for the command line: opened, closed, and their errors said in our words.
+
+    async with open_producer(config) as producer: ...        # also open_consumer, open_admin
+    async for record in read(config, topics): ...            # all that is there now, committed records only
+
+The commands never leave a group, an offset or a topic behind: consumers here have no group, and metadata is asked for
+all topics at once, because to ask some brokers for a topic that does not exist creates it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+)
+
+from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed, TopicMismatch
+from schemas.topics import LARGEST_DEAD_LETTER_BYTES
+from streams.client import REFUSALS, addresses, connected, partition_counts
+from streams.config import KafkaConfig
+
+REQUEST_TIMEOUT_MS: Final = 10_000
+STALLED_AFTER_S: Final = 15.0
+
+_SILENCE: Final = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError)
+_CHECK_LOGIN: Final = (
+    "Check LIVEFUSE_KAFKA__SECURITY_PROTOCOL, the login (LIVEFUSE_KAFKA__SASL_...), the certificates "
+    "(LIVEFUSE_KAFKA__SSL_...) and the rights of this user."
+)
+_CHECK_ADDRESS: Final = (
+    "Check that it runs, that this machine can reach it, and LIVEFUSE_BOOTSTRAP_SERVERS; "
+    "with TLS or a login also LIVEFUSE_KAFKA__SECURITY_PROTOCOL."
+)
+
+
+@asynccontextmanager
+async def in_our_words(config: KafkaConfig) -> AsyncIterator[None]:
+    """See that the broker is there; raise aiokafka's errors as ours, with the address and the next step."""
+    where = addresses(config.client)
+    try:
+        async with connected(config.client):
+            pass
+    except BrokerUnavailable as error:
+        raise BrokerUnavailable(f"{error} {_CHECK_ADDRESS}") from error
+    except BrokerRefused as error:
+        raise BrokerRefused(f"{error}. {_CHECK_LOGIN}") from error
+    try:
+        yield
+    except REFUSALS as error:
+        raise BrokerRefused(f"the broker at {where} refuses: {_said(error)}. {_CHECK_LOGIN}") from error
+    except _SILENCE as error:
+        raise BrokerUnavailable(f"the broker at {where} went away: {_said(error)}. {_CHECK_ADDRESS}") from error
+    except MessageSizeTooLargeError as error:
+        raise SendFailed(f"the broker at {where} does not take a record: {_said(error)}") from error
+    except KafkaError as error:
+        raise BrokerError(f"the broker at {where} reports: {_said(error)}. `livefuse doctor` may tell more.") from error
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+@asynccontextmanager
+async def open_admin(config: KafkaConfig) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Open an admin client. Raises BrokerUnavailable or BrokerRefused."""
+    async with in_our_words(config):
+        admin = AIOKafkaAdminClient(**config.client, request_timeout_ms=REQUEST_TIMEOUT_MS)
+        try:
+            await admin.start()
+            yield admin
+        finally:
+            await admin.close()
+
+
+@asynccontextmanager
+async def open_consumer(config: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer without a group that reads what is committed, from the beginning unless it is told otherwise."""
+    async with in_our_words(config):
+        consumer = AIOKafkaConsumer(
+            **config.client,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=LARGEST_DEAD_LETTER_BYTES,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            await consumer.stop()
+
+
+@asynccontextmanager
+async def open_producer(config: KafkaConfig) -> AsyncIterator[AIOKafkaProducer]:
+    """Open a producer whose `send_and_wait` returns when all replicas have the record."""
+    async with in_our_words(config):
+        producer = AIOKafkaProducer(
+            **config.client,
+            acks="all",
+            max_request_size=LARGEST_DEAD_LETTER_BYTES,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
+        try:
+            await producer.start()
+            yield producer
+        finally:
+            with suppress(KafkaError):
+                await producer.stop()
+
+
+async def partitions_of(config: KafkaConfig, topics: Collection[str]) -> list[TopicPartition]:
+    """Return all partitions of the topics; TopicMismatch names those that do not exist."""
+    existing = await partition_counts(config.client)
+    if missing := sorted(set(topics) - existing.keys()):
+        raise TopicMismatch(f"there is no topic {', '.join(missing)}. `livefuse topics apply` creates ours.")
+    return [TopicPartition(topic, number) for topic in sorted(topics) for number in range(existing[topic])]
+
+
+async def read(config: KafkaConfig, topics: Collection[str]) -> AsyncIterator[ConsumerRecord[Any, Any]]:
+    """Yield all committed records of the topics, in order within a partition, up to the end as it is now."""
+    async with open_consumer(config) as consumer:
+        async for record in read_through(consumer, await partitions_of(config, topics)):
+            yield record
+
+
+async def read_through(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
+) -> AsyncIterator[ConsumerRecord[Any, Any]]:
+    """Yield what lies in the partitions now. Afterwards the consumer stands at what was their end."""
+    consumer.assign(list(partitions))
+    first = await consumer.beginning_offsets(partitions)
+    ends = await consumer.end_offsets(partitions)
+    for partition in partitions:
+        consumer.seek(partition, first[partition])
+    waiting = {partition for partition in partitions if ends[partition] > first[partition]}
+    loop = asyncio.get_running_loop()
+    progress = loop.time()
+    while waiting:
+        batches = await consumer.getmany(*waiting, timeout_ms=200)
+        for records in batches.values():
+            for record in records:
+                yield record
+        # Markers of transactions and compacted records have offsets too, but are never handed out: the position tells.
+        done = {partition for partition in waiting if await consumer.position(partition) >= ends[partition]}
+        waiting -= done
+        if batches or done:
+            progress = loop.time()
+        elif loop.time() - progress > STALLED_AFTER_S:
+            stuck = ", ".join(f"{each.topic}[{each.partition}]" for each in sorted(waiting))
+            raise BrokerUnavailable(f"reading {stuck} does not come to its end: the broker sends nothing. Try again.")

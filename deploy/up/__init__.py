@@ -1,0 +1,8 @@
+"""`livefuse up`: everything on one machine, in one process tree.
+
+    broker (embedded, if none is configured) ── topics ── intake, workers ── ready ── simulator
+                                                                 │
+    watcher: asks the broker, as anybody could ──▶ screen: live table, plain lines, or JSON lines
+
+What `up` starts it ends, in the order simulator, intake, workers, broker; should it be killed, everything dies with it.
+"""

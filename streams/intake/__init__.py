@@ -1,0 +1,1 @@
+"""The intake: input topics in, frames of signals and dead letters out."""

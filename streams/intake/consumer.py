@@ -1,0 +1,69 @@
+"""The consumer of the intake: aiokafka's, which also tells how far it is with a partition.
+
+Verified on aiokafka 0.14. ``position`` of a partition moves when ``getmany`` hands records out (or skips markers of
+transactions), never before; ``highwater``, ``lso`` and ``timestamp`` are set together by each answer to a fetch. There is one
+fetch at a time to each broker, and while one is under way the partitions that it does not name wait, so it must not wait
+long for records: ``FETCH_WAIT_MS``. A record that arrives meanwhile is answered at once. When the task that fetches dies,
+``getmany`` goes on returning nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+
+from schemas.errors import BrokerError
+from streams.config import IntakeConfig
+
+FETCH_WAIT_MS: Final = 100
+METADATA_MAX_AGE_MS: Final = 30_000
+
+
+class PartitionState(Protocol):
+    """What aiokafka knows about an assigned partition. Offsets are those of the next record."""
+
+    has_valid_position: bool
+    position: int
+    highwater: int | None
+    lso: int | None
+    """The last stable offset: what lies behind it is in a transaction that is not committed yet."""
+    timestamp: int | None
+    """Wall clock (ms) when the last answer to a fetch of the partition was read."""
+
+
+class SourceConsumer(AIOKafkaConsumer):  # type: ignore[misc]
+    """A consumer that shows the state of its partitions and does not hide that its fetcher is dead."""
+
+    def state_of(self, partition: TopicPartition) -> PartitionState:
+        """Return the state of an assigned partition. It stays up to date until the next rebalance."""
+        state: PartitionState = self._subscription.subscription.assignment.state_value(partition)
+        return state
+
+    def check(self) -> None:
+        """Raise BrokerError when the consumer cannot fetch any more."""
+        if self._fetcher.error_future.done():
+            raise BrokerError("the consumer has stopped fetching because of an error in it, see the log above")
+
+
+def source_consumer(config: IntakeConfig, topics: Sequence[str], listener: ConsumerRebalanceListener) -> SourceConsumer:
+    """Return a consumer of the topics, not started, in the group of the intakes."""
+    client: dict[str, Any] = {**config.kafka.client}
+    consumer = SourceConsumer(
+        **client,
+        client_id=f"{config.application}-intake",
+        group_id=f"{config.application}-intake",
+        # Partition i of every topic goes to the same intake: topics that the shop keys alike stay together.
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        session_timeout_ms=config.session_timeout_ms,
+        heartbeat_interval_ms=config.session_timeout_ms // 4,
+        rebalance_timeout_ms=config.session_timeout_ms,
+    )
+    consumer.subscribe(topics, listener=listener)
+    return consumer

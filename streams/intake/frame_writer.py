@@ -1,0 +1,211 @@
+"""Writing frames: one writer for each partition of the signals topic, one frame in flight in each.
+
+    quiet    signal ▶ frame of 1 ▶ acknowledged                        no wait
+    busy     frame in flight ─────────▶ acknowledged ▶ next frame, of all that came meanwhile (at most ``frame_signals``)
+
+So frames grow with the load. What a frame costs a worker hardly depends on what is in it, so a partition also keeps a
+pace: its frames begin at least ``partitions / FRAMES_PER_SECOND`` apart. A frame after a pause does not wait.
+
+A frame that cannot be sent for good ends its writer with SendFailed, and nothing behind it is written or counted as
+acknowledged.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from schemas.topics import partition_of
+from streams.engine.signals import RULES, Signal
+from streams.frames import Frame, encode
+from streams.intake.counts import IntakeCounts
+from streams.intake.sources import Progress, SourceTable
+from streams.merge import Entry
+
+FRAMES_PER_SECOND: Final = 500
+"""Frames of one intake, in all partitions together. A Faust agent takes some 3,000 a second, whatever is in them."""
+
+LARGEST_VALUE_BYTES: Final = 1_000_000
+"""A frame of more is cut in two. A rule set may be larger; the topic takes four times as much."""
+
+STALE_S: Final = 0.5
+"""A frame does not say that its intake was caught up longer ago than this: the process may have stood still."""
+
+MOST_QUEUED: Final = 20_000
+WARN_AFTER_S: Final = 5.0
+_KNOWN_PRODUCTS: Final = 200_000
+
+Send = Callable[[int, bytes], Awaitable[None]]
+"""Write a value to a partition of the signals topic and wait until it is acknowledged. Raises SendFailed."""
+
+log = logging.getLogger(__name__)
+
+
+class PartitionWriter:
+    """The frames of one partition. ``queued`` and ``acknowledged`` count signals since the start."""
+
+    def __init__(self, number: int, writer: "FrameWriter") -> None:
+        self.number = number
+        self.signals: list[Signal] = []
+        self.queued = 0
+        self.acknowledged = 0
+        self.wake = asyncio.Event()
+        self.began_s = 0.0
+        self.in_flight = False
+        self.tick_due = False
+        self.warned_s = 0.0
+        self._writer = writer
+
+    async def run(self) -> None:
+        """Write frames until cancelled. Raises SendFailed."""
+        writer = self._writer
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            while self.signals or self.tick_due:
+                wait_s = self.began_s + writer.spacing_s - time.monotonic()
+                if wait_s > 0:
+                    await asyncio.sleep(wait_s)
+                value, count = self._pack()
+                if value:
+                    self.in_flight = True
+                    await writer.send(self.number, value)
+                    self.in_flight = False
+                    self.acknowledged += count
+                    writer.note(len(value), count)
+
+    def drop(self) -> None:
+        """Forget the signals that are not in a frame yet."""
+        self.queued -= len(self.signals)
+        self.signals.clear()
+        self.tick_due = False
+
+    def _pack(self) -> tuple[bytes, int]:
+        writer = self._writer
+        self.began_s = time.monotonic()
+        self.tick_due = False
+        count = min(len(self.signals), writer.frame_signals)
+        while True:
+            signals = self.signals[:count]
+            value = writer.frame(signals, self.signals[count : count + 1])
+            if len(value) <= LARGEST_VALUE_BYTES or count <= 1:
+                break
+            count //= 2
+        del self.signals[:count]
+        return value, count
+
+
+class FrameWriter:
+    """All partitions of the signals topic, for one intake."""
+
+    def __init__(self, writer_id: str, partitions: int, frame_signals: int, send: Send, counts: IntakeCounts) -> None:
+        self.send = send
+        self.frame_signals = frame_signals
+        self.spacing_s = partitions / FRAMES_PER_SECOND
+        self.partitions = [PartitionWriter(number, self) for number in range(partitions)]
+        self._id = writer_id
+        self._counts = counts
+        self._known: dict[str, int] = {}
+        self._sources: list[str] = []
+        self._others: list[str] = []
+        self._progress = Progress(0, live=False)
+        self._progress_s = 0.0
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def open(self, table: SourceTable) -> None:
+        """Write for these sources from now on."""
+        self._sources, self._others = table.names, table.others
+        self._progress = Progress(0, live=False)
+
+    def close(self) -> None:
+        """Forget the sources and what is queued of them. Frames in flight go on."""
+        self._sources, self._others = [], []
+        for partition in self.partitions:
+            partition.drop()
+        self._room.set()
+
+    def put(self, entries: Sequence[Entry], progress: Progress) -> None:
+        """Queue signals in their order. With them all that came up to ``progress`` has been queued."""
+        self._progress, self._progress_s = progress, time.monotonic()
+        known, partitions = self._known, self.partitions
+        number = len(partitions)
+        before = [len(partition.signals) for partition in partitions]
+        queues = [partition.signals for partition in partitions]
+        for entry in entries:
+            signal = entry[3]
+            product_id = signal[4]
+            queue = known.get(product_id)
+            if queue is None:
+                if signal[0] == RULES:
+                    for each in queues:
+                        each.append(signal)
+                    continue
+                if len(known) >= _KNOWN_PRODUCTS:
+                    known.clear()
+                queue = known[product_id] = partition_of(product_id, number)
+            queues[queue].append(signal)
+        for partition, length in zip(partitions, before, strict=True):
+            if added := len(partition.signals) - length:
+                partition.queued += added
+                partition.wake.set()
+        if sum(map(len, queues)) > MOST_QUEUED:
+            self._room.clear()
+
+    def tick(self, interval_s: float) -> None:
+        """Let every partition that had no frame for ``interval_s`` write one."""
+        if not self._sources:
+            return
+        now_s = time.monotonic()
+        for partition in self.partitions:
+            if now_s - partition.began_s >= interval_s and not partition.in_flight:
+                partition.tick_due = True
+                partition.wake.set()
+
+    def warn(self) -> None:
+        """Warn of frames that are not acknowledged for long."""
+        now_s = time.monotonic()
+        for partition in self.partitions:
+            age_s = now_s - partition.began_s
+            if partition.in_flight and age_s > WARN_AFTER_S and now_s - partition.warned_s > WARN_AFTER_S:
+                partition.warned_s = now_s
+                log.warning(
+                    "frame.waiting partition=%d: not acknowledged for %.0f s. The broker is away or does not take records "
+                    "(disk full, too few replicas); nothing is lost, the intake waits.",
+                    partition.number,
+                    age_s,
+                )
+
+    def frame(self, signals: list[Signal], rest: list[Signal]) -> bytes:
+        """Encode a frame in front of ``rest``; empty when there is nothing to say, because the sources are gone."""
+        if not self._sources:
+            return b""
+        passed, live = self._progress
+        if rest:
+            passed, live = min(passed, rest[0][3] - 1), False
+        live = live and time.monotonic() - self._progress_s < STALE_S
+        return encode(Frame(self._id, self._sources, self._others, max(passed, 0), live, signals))
+
+    def note(self, size: int, count: int) -> None:
+        """Count an acknowledged frame."""
+        counts = self._counts
+        counts.frames += 1
+        counts.frame_bytes += size
+        counts.signals += count
+        if not count:
+            counts.ticks += 1
+        if not self._room.is_set() and sum(len(partition.signals) for partition in self.partitions) <= MOST_QUEUED // 2:
+            self._room.set()
+
+    async def room(self) -> None:
+        """Return when there is room for more."""
+        await self._room.wait()
+
+    def marks(self) -> list[int]:
+        """Return how many signals each partition has been given."""
+        return [partition.queued for partition in self.partitions]
+
+    def reached(self, marks: Sequence[int]) -> bool:
+        """Tell whether all that had been given at the time of ``marks`` is acknowledged."""
+        return all(partition.acknowledged >= mark for partition, mark in zip(self.partitions, marks, strict=True))

@@ -1,0 +1,367 @@
+"""The intake process: reads the input topics, writes frames and dead letters, commits what is acknowledged.
+
+    getmany ─▶ parse ─▶ merge ─▶ take ─▶ frame writers ─▶ livefuse.signals
+                 └────▶ dead letters ─▶ dlq.*                     │ acknowledged
+                                                                  ▼
+                          commit: offsets of what had been taken, once all of that is acknowledged
+
+One loop reads, parses and merges; it never waits for an acknowledgement unless too much is queued. What it does with a batch,
+between two awaits, is not interrupted: so what ``getmany`` has handed out is always queued, written or refused when anybody
+else looks.
+
+Guarantees: an offset is committed only when every signal and every dead letter of the records before it is acknowledged.
+A failed send ends the process with SendFailed before that. A crash, a rebalance or a zombie makes repeats, never gaps:
+signals of a source come in the order of its offsets in every partition, and repeats bear the same position.
+
+How it ends: ``stop`` is set: what has been taken is written, acknowledged and committed, then the group is left; a
+SendFailed or another error: nothing more is committed, the error is raised; the broker is away: it waits, for hours if need be.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.codec import has_snappy
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
+
+from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed
+from schemas.parse import Refusal
+from schemas.topics import LARGEST_FRAME_BYTES, TopicNames
+from streams.client import (
+    REFUSALS,
+    RETRY_S,
+    addresses,
+    check_topics,
+    partition_counts,
+    supports_transactions,
+    wait_for_broker,
+)
+from streams.config import IntakeConfig
+from streams.engine.signals import Signal
+from streams.intake.consumer import SourceConsumer, source_consumer
+from streams.intake.counts import IntakeCounts
+from streams.intake.dead_letters import Batch, DeadLetters
+from streams.intake.frame_writer import FrameWriter
+from streams.intake.parse import read, readers
+from streams.intake.sources import UNREACHABLE_S, SourceTable
+
+POLL_MS: Final = 100
+CHUNK: Final = 4_000
+"""Records that are parsed in one go: about 25 ms."""
+
+SOURCE_QUEUE: Final = 10_000
+"""Signals of a source that are queued before no more of it are fetched."""
+
+COMMIT_S: Final = 0.5
+DRAIN_S: Final = 3.0
+CLOSE_S: Final = 2.0
+BATCH_BYTES: Final = 262_144
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoint(NamedTuple):
+    """Source offsets, and what has to be acknowledged before they may be committed."""
+
+    offsets: dict[TopicPartition, int]
+    marks: list[int]
+    letters: int
+
+
+async def run(config: IntakeConfig, stop: asyncio.Event, counts: IntakeCounts | None = None) -> None:
+    """Run an intake until ``stop`` is set. Raises TopicMismatch, BrokerRefused, SendFailed or another BrokerError."""
+    counts = counts or IntakeCounts()
+    while await wait_for_broker(config.kafka.client, stop):
+        intake = Intake(config, counts)
+        try:
+            if await _unless(stop, intake.open()):
+                await intake.run(stop)
+        except BrokerUnavailable as error:
+            log.warning("broker.unavailable %s Trying again every %g s.", error, RETRY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_S)
+        finally:
+            await intake.close()
+
+
+class Intake:
+    """One intake: a member of the group, from :meth:`open` to :meth:`close`."""
+
+    def __init__(self, config: IntakeConfig, counts: IntakeCounts) -> None:
+        self._config = config
+        self._counts = counts
+        self._topics: TopicNames = config.topics
+        self._readers = readers(config.topics)
+        self._consumer: SourceConsumer = source_consumer(config, config.topics.inputs, _Rebalance(self))
+        self._producer: AIOKafkaProducer | None = None
+        self._writer = FrameWriter(
+            f"{config.application}-{uuid4().hex[:12]}", config.partitions, config.frame_signals, self._send_frame, counts
+        )
+        self._letters = DeadLetters(config.topics, self._new_batch, self._send_letters, counts)
+        self._table: SourceTable | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._committed: dict[TopicPartition, int] = {}
+
+    async def open(self) -> None:
+        """Check the topics, connect and join the group. Raises TopicMismatch, BrokerUnavailable, BrokerRefused."""
+        config, client = self._config, self._config.kafka.client
+        inputs = config.topics.inputs
+        needed: dict[str, int | None] = dict.fromkeys(inputs)
+        needed |= dict.fromkeys(map(config.topics.dead_letters, inputs))
+        needed[config.topics.signals] = config.partitions
+        check_topics(await partition_counts(client), needed)
+        idempotent = config.kafka.transactions
+        if idempotent is None:
+            idempotent = await supports_transactions(client)
+        self._producer = AIOKafkaProducer(
+            **client,
+            client_id=f"{config.application}-intake",
+            acks="all",
+            enable_idempotence=idempotent,
+            compression_type="snappy" if has_snappy() else None,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=LARGEST_FRAME_BYTES,
+        )
+        try:
+            await self._producer.start()
+            await self._consumer.start()
+        except REFUSALS as error:
+            raise BrokerRefused(f"the broker at {addresses(client)} refuses the intake: {error!r}") from error
+        except KafkaError as error:
+            raise BrokerUnavailable(f"the broker at {addresses(client)} went away: {error!r}.") from error
+        log.info("intake.joined group=%s-intake idempotent=%s", config.application, idempotent)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read and write until ``stop`` is set, then drain. Raises SendFailed, BrokerRefused, BrokerError."""
+        reading = [asyncio.create_task(self._read_on()), asyncio.create_task(self._commit_on())]
+        writing = [asyncio.create_task(each.run()) for each in (self._letters, *self._writer.partitions)]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([*reading, *writing, stopping], return_when=asyncio.FIRST_COMPLETED)
+            _raise_failure([*reading, *writing])
+            await _cancel(reading)
+            checkpoint = self._take_checkpoint()
+            drained = await self._drain()
+            _raise_failure(writing)
+            if drained and checkpoint:
+                await self._commit(checkpoint.offsets)
+            log.info("intake.stopped drained=%s", drained)
+        finally:
+            await _cancel([*reading, *writing, stopping])
+
+    async def close(self) -> None:
+        """Leave the group and disconnect, within a few seconds even when the broker is away."""
+        for client in (self._consumer, self._producer):
+            if client is not None:
+                try:
+                    await asyncio.wait_for(client.stop(), CLOSE_S)
+                except (KafkaError, TimeoutError) as error:
+                    log.warning("intake.close %r", error)
+
+    async def revoked(self) -> None:
+        """Finish what has been taken, commit it, and forget the sources."""
+        checkpoint = self._take_checkpoint()
+        self._table = self._checkpoint = None
+        if checkpoint:
+            if await self._drain():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._commit(checkpoint.offsets), CLOSE_S)
+            self._writer.close()
+
+    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """Begin with new sources."""
+        consumer, topics = self._consumer, self._topics.inputs
+        counts = {topic: len(consumer.partitions_for_topic(topic) or ()) for topic in topics}
+        states = {partition: consumer.state_of(partition) for partition in partitions}
+        self._table = SourceTable(states, topics, counts, _now_ms())
+        self._committed = {}
+        self._writer.open(self._table)
+        self._counts.rebalances += 1
+        log.info("intake.assigned sources=%d others=%d", len(self._table.names), len(self._table.others))
+
+    async def _read_on(self) -> None:
+        consumer, tick_s = self._consumer, self._config.tick_interval_ms / 1000
+        while True:
+            await self._writer.room()
+            await self._letters.room()
+            wanted = self._table.hungry(SOURCE_QUEUE) if self._table else ()
+            try:
+                batches = await consumer.getmany(*wanted, timeout_ms=POLL_MS, max_records=CHUNK)
+            except KafkaError as error:
+                await _survive(error)
+                continue
+            consumer.check()
+            if batches:
+                self._read(batches)
+            if self._table:
+                self._forward(self._table)
+                self._writer.tick(tick_s)
+            # With a backlog getmany does not wait, and nothing else would get its turn.
+            await asyncio.sleep(0)
+
+    def _read(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]) -> None:
+        if self._table is None:
+            # Records can be there before aiokafka has told about the assignment that they belong to.
+            self.assigned(self._consumer.assignment())
+        table = self._table
+        assert table is not None
+        for partition, records in batches.items():
+            index, reader = table.index[partition], self._readers[partition.topic]
+            signals: list[Signal] = []
+            for record in records:
+                found = read(reader, record.value, record.timestamp, index, record.offset)
+                if isinstance(found, Refusal):
+                    self._letters.put(record, found)
+                else:
+                    signals += found
+            table.push(index, signals)
+            self._counts.records[partition.topic] += len(records)
+
+    def _forward(self, table: SourceTable) -> None:
+        for source in table.observe(_now_ms(), time.monotonic()):
+            log.warning(
+                "source.unreachable %s: the broker has told nothing of it for %g s. The others go on without it; what it "
+                "brings later comes late.",
+                source.name,
+                UNREACHABLE_S,
+            )
+        entries = table.take()
+        progress = table.progress(self._config.tick_margin_ms)
+        self._writer.put(entries, progress)
+        self._counts.behind, self._counts.passed = not progress.live, progress.passed
+
+    def _take_checkpoint(self) -> Checkpoint | None:
+        if self._table is None:
+            return None
+        return Checkpoint(self._table.offsets(), self._writer.marks(), self._letters.queued)
+
+    def _is_acknowledged(self, checkpoint: Checkpoint) -> bool:
+        return self._writer.reached(checkpoint.marks) and self._letters.acknowledged >= checkpoint.letters
+
+    async def _commit_on(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_S)
+            self._writer.warn()
+            if self._table:
+                self._counts.lag = self._table.lag()
+            checkpoint = self._checkpoint
+            if checkpoint is None:
+                self._checkpoint = self._take_checkpoint()
+            elif self._is_acknowledged(checkpoint):
+                self._checkpoint = None
+                await self._commit(checkpoint.offsets)
+                self._checkpoint = self._take_checkpoint()
+
+    async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        changed = {each: offset for each, offset in offsets.items() if self._committed.get(each) != offset}
+        if not changed:
+            return
+        try:
+            await self._consumer.commit(changed)
+        except (CommitFailedError, IllegalStateError):
+            log.info("commit.refused: the sources have been given to another intake, which reads from the commit before")
+        except REFUSALS as error:
+            raise BrokerRefused(f"the broker refuses to commit offsets: {error!r}") from error
+        except KafkaError as error:
+            log.warning("commit.failed %r", error)
+        else:
+            self._committed |= changed
+            self._counts.commits += 1
+
+    async def _drain(self) -> bool:
+        """Wait until all that has been taken is acknowledged; False when that takes too long."""
+        marks, letters = self._writer.marks(), self._letters.queued
+        deadline = time.monotonic() + DRAIN_S
+        while not (self._writer.reached(marks) and self._letters.acknowledged >= letters):
+            if time.monotonic() > deadline:
+                log.warning("intake.not_drained: frames are not acknowledged; the next intake reads their records again")
+                return False
+            await asyncio.sleep(0.005)
+        return True
+
+    async def _send_frame(self, partition: int, value: bytes) -> None:
+        assert self._producer is not None
+        topic = self._topics.signals
+        try:
+            await (await self._producer.send(topic, value, partition=partition))
+        except KafkaError as error:
+            raise SendFailed(f"{topic}[{partition}] does not take a frame of {len(value)} bytes: {error!r}") from error
+
+    def _new_batch(self) -> Batch:
+        assert self._producer is not None
+        batch: Batch = self._producer.create_batch()
+        return batch
+
+    async def _send_letters(self, topic: str, batch: Batch) -> None:
+        assert self._producer is not None
+        try:
+            await (await self._producer.send_batch(batch, topic, partition=0))
+        except (MessageSizeTooLargeError, RecordListTooLargeError):
+            raise
+        except KafkaError as error:
+            raise SendFailed(f"{topic}[0] does not take dead letters: {error!r}") from error
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells the intake which sources it has. aiokafka takes all of them away before it gives new ones."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        del revoked
+        await self._intake.revoked()
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._intake.assigned(assigned)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def _raise_failure(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        if task.done():
+            task.result()
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work and return True; leave it and return False if ``stop`` is set before it is done."""
+    task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            return False
+        task.result()
+        return True
+    finally:
+        await _cancel([task, stopping])
+
+
+async def _survive(error: KafkaError) -> None:
+    """Wait a little after an error that may pass; raise BrokerRefused or BrokerError for one that will not."""
+    if isinstance(error, REFUSALS):
+        raise BrokerRefused(f"the broker refuses to let the intake read: {error!r}") from error
+    if not error.retriable:
+        raise BrokerError(f"the intake cannot read: {error!r}") from error
+    log.warning("intake.read_failed %r", error)
+    await asyncio.sleep(RETRY_S)

@@ -1,0 +1,237 @@
+"""A lane: one signals partition in this worker, with its state, its position and a producer that fences its predecessors.
+
+    open      fence, read the state, take up the position                       (the broker may refuse: then it is not opened)
+    take      offset below next: seen before      next: applied      beyond: refused, the caller brings the right one
+    flush     states, position and outputs in one transaction, then the frames are acknowledged, in order
+    close     nothing more is written or acknowledged; what was not flushed is dropped, a successor applies it again
+
+Nothing but the position in the state says what has been applied. Kafka's committed offset is a gauge for lag.
+
+A flush is due ``interval`` after the first change, at once when there is a fuse event and the lane has caught up, and after
+two seconds when nothing but the position has changed. While frames queue up the lane rests for four times as long as the last
+flush took, so that flushing costs a fifth at most. Frames are applied while a flush is under way.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from schemas.errors import FrameError
+from schemas.events import cloud_event_headers
+from schemas.topics import TopicNames
+from streams.engine.events import FUSE_EVENTS, Output
+from streams.engine.partition import Partition
+from streams.frames import decode
+from streams.worker.alignment import Alignment
+from streams.worker.metrics import WorkerCounts
+from streams.worker.store import LANE_KEY, LaneRecord
+from streams.worker.writer import Batch, Record, Writer
+
+_IDLE_S: Final = 2.0
+_LONGEST_REST_S: Final = 2.0
+_REST: Final = 1.0
+_REST_BEHIND: Final = 4.0
+_STALLED_S: Final = 5.0
+
+Acknowledge = Callable[[], object]
+
+
+class Flush(NamedTuple):
+    """What one transaction writes, and the position that holds once it is committed."""
+
+    outputs: list[Batch]
+    state: Batch
+    position: int
+    events: int
+    requests: int
+
+
+class Lane:
+    """One open lane. ``failed`` is called once, when a flush has failed: the lane is closed then.
+
+    ``next`` is the offset of the frame that it takes, ``saved`` the last one that it will never need again.
+    """
+
+    def __init__(
+        self,
+        topics: TopicNames,
+        partition: Partition,
+        alignment: Alignment,
+        writer: Writer,
+        *,
+        saved: int,
+        interval_s: float,
+        failed: Callable[["Lane", Exception], None],
+        counts: WorkerCounts,
+    ) -> None:
+        self.number = partition.number
+        self.next = saved + 1
+        self.saved = saved
+        self.closed = False
+        self._counts = counts
+        self._topics = topics
+        self._partition = partition
+        self._alignment = alignment
+        self._writer = writer
+        self._interval_s = interval_s
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._outputs: list[Output] = []
+        self._unacknowledged: deque[tuple[int, Acknowledge]] = deque()
+        self._behind = True
+        self._changed = False
+        self._flushing_since: float | None = None
+        self._rest_until = 0.0
+        self._due: asyncio.TimerHandle | None = None
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._flusher = asyncio.create_task(self._flush_when_due(), name=f"lane-{self.number}")
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return how the lane is: offsets, signals that wait for another intake, and what the engine has counted."""
+        engine = self._partition.counts
+        return {
+            "next": self.next,
+            "saved": self.saved,
+            "held": self._alignment.held,
+            "overflows": self._alignment.overflows,
+            "products": len(self._partition),
+            "log_time": self._partition.log_time,
+            "applied": sum(engine.applied),
+            "duplicates": sum(engine.duplicates),
+            "late": sum(engine.late),
+            "repeated": engine.repeated,
+        }
+
+    @property
+    def stalled(self) -> bool:
+        """Tell whether a flush hangs: until it is over nothing more should be applied, or memory would grow."""
+        return self._flushing_since is not None and self._loop.time() - self._flushing_since > _STALLED_S
+
+    def take(self, offset: int, value: bytes | None, acknowledge: Acknowledge, *, behind: bool) -> bool:
+        """Apply the frame at ``offset`` if it is the next one, pass over it if it was applied; False if one is missing.
+
+        ``behind`` tells whether more frames are there already. Raises FrameError, with the lane as it was before; after any
+        other error the lane must be closed.
+        """
+        if offset > self.next:
+            return False
+        if offset < self.next:
+            self._keep(offset, acknowledge)
+            return True
+        try:
+            frame = decode(value)
+        except FrameError as error:
+            raise FrameError(f"{self._topics.signals}[{self.number}]@{offset}: {error}") from error
+        release = self._alignment.add(offset, frame)
+        outputs = self._partition.apply(release.sources, release.signals) if release.signals else []
+        outputs += self._partition.tick(release.tick)
+        self.next = offset + 1
+        self._counts.frames += 1
+        self._counts.signals += len(release.signals)
+        self._behind = behind
+        self._keep(offset, acknowledge)
+        if outputs:
+            self._outputs += outputs
+        if outputs and not behind and any(output.topic == FUSE_EVENTS for output in outputs):
+            self._flush_in(0.0)
+        elif outputs or release.signals:
+            self._flush_in(self._interval_s)
+        else:
+            self._flush_in(_IDLE_S)
+        return True
+
+    def skip_to(self, offset: int) -> None:
+        """Go on with the frame at ``offset``, because those before it are gone."""
+        self._alignment.skip_to(offset)
+        self.next = offset
+
+    async def flush(self) -> None:
+        """Write what has changed and acknowledge the frames; on failure the lane is closed and ``failed`` is told."""
+        async with self._lock:
+            if self.closed or self._alignment.refilling or self.next == self.saved + 1:
+                return
+            began = self._flushing_since = self._loop.time()
+            try:
+                flush = self._collect()
+                await self._writer.write(flush.outputs, flush.state)
+            except Exception as error:  # noqa: BLE001 (what it means is decided by the one who is told)
+                await self.close()
+                self._failed(self, error)
+                return
+            finally:
+                self._flushing_since = None
+            self.saved = flush.position
+            took = self._loop.time() - began
+            self._counts.events += flush.events
+            self._counts.replenishments += flush.requests
+            self._counts.flushes += 1
+            self._counts.flush_seconds += took
+            self._rest_until = began + took + min(_LONGEST_REST_S, took * (_REST_BEHIND if self._behind else _REST))
+            while self._unacknowledged and self._unacknowledged[0][0] <= self.saved:
+                self._unacknowledged.popleft()[1]()
+
+    async def close(self) -> None:
+        """Drop everything that was not flushed."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._due is not None:
+            self._due.cancel()
+        if asyncio.current_task() is not self._flusher:
+            self._flusher.cancel()
+        self._unacknowledged.clear()
+        await self._writer.stop()
+
+    def _keep(self, offset: int, acknowledge: Acknowledge) -> None:
+        if offset <= self.saved:
+            acknowledge()
+        else:
+            self._unacknowledged.append((offset, acknowledge))
+
+    def _flush_in(self, seconds: float) -> None:
+        due = max(self._loop.time() + seconds, self._rest_until)
+        if self._due is not None:
+            if self._due.when() <= due:
+                return
+            self._due.cancel()
+        self._due = self._loop.call_at(due, self._wake.set)
+
+    async def _flush_when_due(self) -> None:
+        while not self.closed:
+            await self._wake.wait()
+            await asyncio.sleep(self._rest_until - self._loop.time())
+            self._wake.clear()
+            self._due = None
+            await self.flush()
+
+    def _collect(self) -> Flush:
+        """Take all that has changed, in one piece: no await may come between the states and the position."""
+        names, number = self._topics, self.number
+        outputs, self._outputs = self._outputs, []
+        plain: list[tuple[str, bytes]] = []
+        events: list[Record] = []
+        requests: list[Record] = []
+        for output in outputs:
+            if output.topic == FUSE_EVENTS:
+                events.append((output.product_id.encode(), output.value, cloud_event_headers(output.event)))
+            else:
+                requests.append((output.product_id.encode(), output.value, []))
+        states: list[Record] = [(product_id.encode(), value, plain) for product_id, value in self._partition.take_dirty()]
+        position = self._alignment.position
+        record = LaneRecord(position, self._alignment.snapshot(), self._partition.snapshot())
+        states.append((LANE_KEY, record.encode(), []))
+        fuses: list[Record] = [
+            (product_id.encode(), value, plain) for product_id, value in self._partition.take_fuse_states()
+        ]
+        watchlist = self._partition.watchlist()
+        batches = [
+            Batch(names.fuse_events, number, events),
+            Batch(names.replenishment, number, requests),
+            Batch(names.fuse_state, number, fuses),
+            # One partition for all lanes: it is small, and a console reads it as a whole.
+            Batch(names.watchlist, 0, [] if watchlist is None else [(str(number).encode(), watchlist, [])]),
+        ]
+        written = [batch for batch in batches if batch.records]
+        return Flush(written, Batch(names.state, number, states), position, len(events), len(requests))

@@ -1,0 +1,140 @@
+"""What a lane keeps in its partition of ``livefuse.state``, and how it reads it back.
+
+    key product_id     value: the product's state, as the engine wrote it
+    key \\x00lane       value: the lane's own record: position, alignment, and the engine's snapshot of the partition
+
+All records of one flush are written in one transaction, so what is read with ``read_committed`` is one state: the states as
+they were after the frame at ``position`` was applied (and those after it, as far as the alignment had released them).
+No product id contains a control character, so no product's key is the lane's.
+"""
+
+import asyncio
+import contextlib
+import struct
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.errors import BrokerRefused, BrokerUnavailable, StateError
+from streams.client import REFUSALS
+
+LANE_KEY: Final = b"\x00lane"
+_VERSION: Final = 1
+_HEAD: Final = struct.Struct(">BI")
+_FETCH_BYTES: Final = 16 * 1024 * 1024
+_RECORDS_AT_ONCE: Final = 5_000
+_PATIENCE_S: Final = 30.0
+
+Load = Callable[[str, bytes | None], None]
+
+
+class LaneRecord(NamedTuple):
+    """The lane's own record. ``position``: the offset up to which every signal of the log stands in the states."""
+
+    position: int
+    alignment: dict[str, Any]
+    partition: bytes
+
+    def encode(self) -> bytes:
+        """Return version, length of the JSON head, head, and the engine's snapshot as it is."""
+        head = orjson.dumps({"position": self.position, "alignment": self.alignment})
+        return _HEAD.pack(_VERSION, len(head)) + head + self.partition
+
+    @classmethod
+    def decode(cls, value: bytes) -> "LaneRecord":
+        """Read a record back; StateError when it is damaged or of another version."""
+        try:
+            version, length = _HEAD.unpack_from(value)
+            if version != _VERSION:
+                raise StateError(f"the lane's record is of version {version}, this livefuse reads {_VERSION}")
+            head = orjson.loads(value[_HEAD.size : _HEAD.size + length])
+            return cls(head["position"], head["alignment"], value[_HEAD.size + length :])
+        except (struct.error, orjson.JSONDecodeError, KeyError) as error:
+            raise StateError(f"the lane's record is damaged: {error!r}") from error
+
+
+class Recovered(NamedTuple):
+    """What the broker had: the lane's record if any, the number of states read, and where the signals log begins and ends."""
+
+    record: LaneRecord | None
+    states: int
+    log_start: int
+    log_end: int
+
+
+class Store:
+    """Reads the state of lanes. ``client`` are the arguments that every aiokafka client takes."""
+
+    def __init__(self, client: Mapping[str, Any], state_topic: str, signals_topic: str, *, transactions: bool) -> None:
+        self._client = client
+        self._state_topic = state_topic
+        self._signals_topic = signals_topic
+        self._isolation = "read_committed" if transactions else "read_uncommitted"
+
+    async def recover(self, number: int, load: Load) -> Recovered:
+        """Read all states of a partition from beginning to end. The caller has fenced those who could still write.
+
+        ``load`` gets (product id, state) in the order of the log, so of several the last one counts. Raises
+        BrokerUnavailable and StateError.
+        """
+        state = TopicPartition(self._state_topic, number)
+        signals = TopicPartition(self._signals_topic, number)
+        async with self._consumer(state, signals) as consumer:
+            # Only its ends are asked for. (Assigned all the same: that is how the client learns of a topic at once.)
+            consumer.pause(signals)
+            log_start = (await consumer.beginning_offsets([signals]))[signals]
+            log_end = (await consumer.end_offsets([signals]))[signals]
+            # With read_committed this is the last stable offset. Fencing ended all transactions of this partition.
+            end = (await consumer.end_offsets([state]))[state]
+            await consumer.seek_to_beginning(state)
+            record = None
+            states = 0
+            deadline = time.monotonic() + _PATIENCE_S
+            while await consumer.position(state) < end:
+                fetched = await consumer.getmany(state, timeout_ms=1_000, max_records=_RECORDS_AT_ONCE)
+                for each in fetched.get(state, ()):
+                    if each.key == LANE_KEY:
+                        record = each.value
+                    else:
+                        load(each.key.decode(), each.value)
+                        states += 1
+                if fetched:
+                    deadline = time.monotonic() + _PATIENCE_S
+                    # The heartbeat of the process, and other lanes, want their turn between two large chunks.
+                    await asyncio.sleep(0)
+                elif time.monotonic() > deadline:
+                    raise TimeoutError(f"{self._state_topic}[{number}] does not deliver up to {end}")
+        return Recovered(None if record is None else LaneRecord.decode(record), states, log_start, log_end)
+
+    async def first_at(self, number: int, offset: int) -> int | None:
+        """Return the offset of the first frame at or behind ``offset``; None when there is none yet."""
+        signals = TopicPartition(self._signals_topic, number)
+        async with self._consumer(signals) as consumer:
+            consumer.seek(signals, offset)
+            fetched = await consumer.getmany(signals, timeout_ms=2_000, max_records=1)
+            return next((int(each.offset) for each in fetched.get(signals, ())), None)
+
+    @contextlib.asynccontextmanager
+    async def _consumer(self, *partitions: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(
+            **self._client,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level=self._isolation,
+            max_partition_fetch_bytes=_FETCH_BYTES,
+        )
+        try:
+            await consumer.start()
+            consumer.assign(partitions)
+            yield consumer
+        except REFUSALS as error:
+            raise BrokerRefused(f"{partitions[0]} cannot be read: {error!r}") from error
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise BrokerUnavailable(f"{partitions[0]} was not read: {error!r}") from error
+        finally:
+            await consumer.stop()

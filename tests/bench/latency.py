@@ -1,0 +1,94 @@
+"""Idle latency: from a produced record to the fuse event at a consumer, while nothing else happens.
+
+Each probe is the first complaint about a fresh product, under a rule that trips at the first one. The time counts from
+before the record is handed to the producer until a `read_committed` consumer hands out the event.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from statistics import quantiles
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+
+from deploy.simulator.capture import CaptureRecord
+from deploy.simulator.catalogue import Sku
+from deploy.simulator.messages import complaint
+from schemas.rules import DEFAULT_RULES, ComplaintSurgeLimits, Rule, RuleSet
+from tests.bench.backlog import NAMES, sentinels
+from tests.bench.pipeline import Pipeline
+from tests.bench.report import Figure, Result, tell
+
+_WARM_UP: Final = 30
+_LEAST_PAUSE_S, _MOST_PAUSE_S = 0.05, 0.35
+_LONGEST: Final = timedelta(seconds=10)
+_IDLE_S: Final = 10.0
+
+
+async def measure(bootstrap: str, directory: Path, probes: int) -> Result:
+    """Measure with so many probes, one at a time, at random intervals."""
+    async with Pipeline.opened(bootstrap, directory, "latency") as pipeline:
+        await pipeline.load(_rules())
+        await pipeline.load(sentinels(_now_ms()))
+        pipeline.start()
+        await pipeline.applied(1)
+        await pipeline.settle()
+        tell(f"doing nothing for {_IDLE_S:.0f} s")
+        before = pipeline.cpu()
+        await asyncio.sleep(_IDLE_S)
+        idle = pipeline.cpu()
+        tell(f"{probes} probes")
+        producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+        await producer.start()
+        try:
+            rng = Random(1)
+            took_ms = [
+                await _probe(pipeline, producer, f"probe-{number}", rng.uniform(_LEAST_PAUSE_S, _MOST_PAUSE_S))
+                for number in range(_WARM_UP + probes)
+            ][_WARM_UP:]
+        finally:
+            await producer.stop()
+        pipeline.drain()
+    return Result(
+        "latency",
+        (
+            Figure("p50", _percentile(took_ms, 50), "ms"),
+            Figure("p90", _percentile(took_ms, 90), "ms"),
+            Figure("p99", _percentile(took_ms, 99), "ms"),
+            Figure("largest", max(took_ms), "ms"),
+            Figure("probes", probes),
+            Figure("CPU while idle, intake", 100 * (idle.intake - before.intake) / _IDLE_S, "%"),
+            Figure("CPU while idle, worker", 100 * (idle.worker - before.worker) / _IDLE_S, "%"),
+        ),
+    )
+
+
+async def _probe(pipeline: Pipeline, producer: AIOKafkaProducer, product_id: str, pause_s: float) -> float:
+    """Return the milliseconds from the complaint to its event."""
+    listening = asyncio.create_task(pipeline.listener.wait_for([product_id], 1, _LONGEST))
+    await asyncio.sleep(pause_s)
+    sku = Sku(product_id, None, "home", "room-1")
+    message = complaint(f"complaint-{product_id}", _now_ms(), sku, "quality")
+    began_s = time.monotonic()
+    await producer.send(pipeline.cluster.names.complaints, message.value, message.key)
+    return (await listening - began_s) * 1000
+
+
+def _rules() -> Iterator[CaptureRecord]:
+    """Yield the rules of a fresh system and one more, which trips at the first complaint."""
+    probe = Rule(id="probe", kind="complaint_surge", limits=ComplaintSurgeLimits(more_than=0))
+    now_ms = _now_ms()
+    rules = RuleSet(version=1, issued_at=now_ms, actor="benchmark", rules=(*DEFAULT_RULES.rules, probe))
+    yield CaptureRecord(NAMES.rules, 0, 0, now_ms, b"rules", rules.model_dump_json().encode())
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    return quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,125 @@
+"""The golden invariant, asked of a real Kafka: does what comes out equal, byte for byte, what `livefuse replay` says?
+
+    expected = replay(records, tmp_path)
+    await feed(cluster, records)                     # or feed_live: each record when its time has come
+    await drained(cluster, within=...)
+    check(expected, await committed(cluster, cluster.names.fuse_events), tmp_path)
+
+Everything is compared: the values in their order, product by product, keys, partitions and headers. Replay ends with a
+tick at the last event time of the capture; a live system goes on, and timers that are due later fire there. So replay must
+be a prefix of what comes out of each product, and what follows may only be timers' events after the end of the capture.
+"""
+
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from deploy.simulator.capture import CaptureRecord, write
+from schemas.times import to_ms
+from schemas.topics import partition_of
+from tests.kafka.cluster import LIVEFUSE, PROJECT, SIGNALS_PARTITIONS
+from tests.kafka.reading import Record
+
+Events = dict[str, list[bytes]]
+"""The values of the fuse events of each product, in their order."""
+
+_TIMER_EVENTS: Final = frozenset({"fuse.probation", "fuse.closed", "override.cleared"})
+
+
+class Expected(NamedTuple):
+    """What replay says about a capture. `end_ms` is the last event time in it."""
+
+    events: Events
+    end_ms: int
+
+    @property
+    def count(self) -> int:
+        """How many fuse events there are."""
+        return sum(map(len, self.events.values()))
+
+
+def replay(records: Iterable[CaptureRecord], directory: Path, *arguments: str) -> Expected:
+    """Write the records to a capture in the directory and run `livefuse replay` on it."""
+    capture = directory / "capture.jsonl"
+    with capture.open("wb") as file:
+        write(records, file)
+    return replay_file(capture, *arguments)
+
+
+def replay_file(capture: Path, *arguments: str) -> Expected:
+    """Run `livefuse replay` on a capture."""
+    command = [*LIVEFUSE, "replay", str(capture), *arguments]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    with capture.open("rb") as file:
+        end_ms = max(time_ms(orjson.loads(orjson.loads(line)["payload"])) for line in file)
+    return Expected(by_product(done.stdout.splitlines()), end_ms)
+
+
+def by_product(values: Iterable[bytes]) -> Events:
+    """Sort the values of fuse events by product, without changing their order."""
+    events: Events = defaultdict(list)
+    for value in values:
+        events[orjson.loads(value)["product_id"]].append(value)
+    return dict(events)
+
+
+def time_ms(value: dict[str, Any]) -> int:
+    """Return the event time of an input record."""
+    return to_ms(value["occurred_at"] if "occurred_at" in value else value["issued_at"])
+
+
+def check(expected: Expected, records: Sequence[Record], logs: Path) -> int:
+    """Compare what a read_committed reader has read of the fuse events with what replay said.
+
+    Returns how many events of timers came after the end of the capture. Raises AssertionError about the first product that
+    is different, with both lists of events and where the `logs` are.
+    """
+    events = by_product(record.value for record in records)
+    more = 0
+    for product_id in sorted(expected.events.keys() | events.keys()):
+        wanted, found = expected.events.get(product_id, []), events.get(product_id, [])
+        wrong = _first_difference(wanted, found, expected.end_ms)
+        assert wrong is None, _difference(product_id, wanted, found, wrong, logs)
+        more += len(found) - len(wanted)
+    for record in records:
+        _check_envelope(record)
+    return more
+
+
+def _first_difference(wanted: Sequence[bytes], found: Sequence[bytes], end_ms: int) -> int | None:
+    """Return the index of the first event that is not as it must be."""
+    for index, value in enumerate(found):
+        if index < len(wanted):
+            if value != wanted[index]:
+                return index
+            continue
+        event = orjson.loads(value)
+        by_timer = event["actor"] == "timer" and event["type"] in _TIMER_EVENTS
+        if not by_timer or to_ms(event["occurred_at"]) <= end_ms or event["sequence"] != index + 1:
+            return index
+    return None if len(found) >= len(wanted) else len(found)
+
+
+def _check_envelope(record: Record) -> None:
+    event = orjson.loads(record.value)
+    assert record.key is not None
+    assert record.key.decode() == event["product_id"]
+    assert record.partition == partition_of(event["product_id"], SIGNALS_PARTITIONS)
+    headers = dict(record.headers)
+    assert headers["ce_id"].decode() == event["event_id"]
+    assert headers["ce_time"].decode() == event["occurred_at"]
+
+
+def _difference(product_id: str, wanted: Sequence[bytes], found: Sequence[bytes], index: int, logs: Path) -> str:
+    """Write down both lists, the lines that are in one of them only marked as a diff would."""
+    lines = [f"the events of product {product_id!r} differ from number {index + 1} on; the logs are in {logs}"]
+    for name, mark, these, others in (("replay says", "-", wanted, found), ("Kafka says", "+", found, wanted)):
+        lines.append(f"{name} ({len(these)} events):")
+        unknown = set(these) - set(others)
+        lines += [f"{mark if value in unknown else ' '} {value.decode()}" for value in these]
+    return "\n".join(lines)

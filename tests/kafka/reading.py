@@ -1,0 +1,112 @@
+"""Reading what a cluster wrote, and waiting until it has read everything that was written to it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from tests.kafka.cluster import Cluster, until
+
+Record = Any
+"""A record as aiokafka returns it."""
+
+_STALLED: Final = timedelta(seconds=30)
+
+
+async def committed(bootstrap: str, topic: str) -> list[Record]:
+    """Return all committed records of a topic, up to its end as it is now, in order within each partition."""
+    partitions = await partitions_of(bootstrap, topic)
+    async with _consumer(bootstrap) as consumer:
+        consumer.assign(partitions)
+        # With read_committed these are the last stable offsets: open transactions are not waited for.
+        ends = await consumer.end_offsets(partitions)
+        records: list[Record] = []
+
+        async def all_read() -> bool:
+            for batch in (await consumer.getmany(timeout_ms=100)).values():
+                records.extend(batch)
+            positions = [await consumer.position(each) for each in partitions]
+            return all(position >= ends[each] for each, position in zip(partitions, positions, strict=True))
+
+        await until(all_read, f"{topic} can be read to {ends}", within=_STALLED, between=timedelta(0))
+        return [each for each in records if each.offset < ends[TopicPartition(topic, each.partition)]]
+
+
+async def end_offsets(bootstrap: str, *topics: str) -> dict[TopicPartition, int]:
+    """Return the end of each partition of the topics. What is in open transactions lies behind it."""
+    partitions = await partitions_of(bootstrap, *topics)
+    async with _consumer(bootstrap) as consumer:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+        return ends
+
+
+async def partitions_of(bootstrap: str, *topics: str) -> list[TopicPartition]:
+    """Return all partitions of topics that exist."""
+    async with _admin(bootstrap) as admin:
+        described = await admin.describe_topics(list(topics))
+    counts = {each["topic"]: len(each["partitions"]) for each in described}
+    assert all(counts.get(topic) for topic in topics), f"of {topics} there are only {counts}"
+    return [TopicPartition(topic, number) for topic in topics for number in range(counts[topic])]
+
+
+async def drained(cluster: Cluster, within: timedelta) -> None:
+    """Return when all that is in the input topics now was applied by the workers and its outputs are committed.
+
+    The intakes have committed all source offsets, so all signals stand in the signals log; and the workers have committed
+    that log up to where it ended then, which they do after the outputs.
+    """
+    sources = await end_offsets(cluster.bootstrap, *cluster.names.inputs)
+    async with _admin(cluster.bootstrap) as admin:
+        await _reached(admin, cluster.intake_group, sources, within)
+        signals = await end_offsets(cluster.bootstrap, cluster.names.signals)
+        await _reached(admin, cluster.worker_group, signals, within)
+
+
+async def _reached(
+    admin: AIOKafkaAdminClient, group: str, ends: Mapping[TopicPartition, int], within: timedelta
+) -> None:
+    lag: dict[str, int] | None = None
+
+    async def has_reached() -> bool:
+        nonlocal lag
+        try:
+            offsets = await admin.list_consumer_group_offsets(group, partitions=list(ends))
+        except KafkaError:
+            # The group is not there yet, or the broker is away.
+            return False
+        behind = {each: end - max(0, offsets[each].offset if each in offsets else 0) for each, end in ends.items()}
+        lag = {f"{each.topic}[{each.partition}]": count for each, count in behind.items() if count > 0}
+        return not lag
+
+    what = f"group {group} has committed all that it has to read"
+    await until(has_reached, what, within=within, between=timedelta(seconds=0.2), state=lambda: f"its lag: {lag}")
+
+
+@asynccontextmanager
+async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+@asynccontextmanager
+async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=16 * 1_048_576,
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
