@@ -1,7 +1,8 @@
 """What livefuse asks a broker about itself, its topics and its groups, and what it has it do to topics.
 
-Verified on Apache Kafka 4.1 and on the embedded broker. The embedded one cannot alter topics, creates a topic whose name it is
-asked for, and answers "all offsets of a group" with damaged bytes; so names and partitions are always spelled out or left out here.
+Verified on Apache Kafka 4.1 and on the embedded broker. The embedded one cannot alter topics, creates a topic whose
+name it is asked for, and answers "all offsets of a group" with damaged bytes. So metadata is asked for all topics, and
+offsets for named partitions.
 """
 
 import asyncio
@@ -134,8 +135,8 @@ class Admin:
         return {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
 
 
-async def _patiently(ask: Any) -> Any:  # noqa: ANN401 (aiokafka's answers have no types)
-    """Ask again while the coordinator is not there yet: a fresh cluster makes its topic of offsets on the first question."""
+async def _patiently(ask: Any) -> Any:
+    """Ask again while there is no coordinator yet: a fresh cluster makes its topic of offsets when first asked."""
     deadline = asyncio.get_running_loop().time() + _COORDINATOR_PATIENCE_S
     while True:
         try:

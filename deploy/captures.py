@@ -13,7 +13,7 @@ from schemas.errors import CaptureError, ConfigurationError
 
 @contextmanager
 def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file; the same content makes the same bytes, also when compressed. ConfigurationError when it cannot be."""
+    """Open a file; the same content makes the same bytes, compressed too. ConfigurationError when it cannot be."""
     if str(path) == "-":
         sys.stdout.flush()
         yield sys.stdout.buffer
@@ -23,7 +23,7 @@ def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
         if path.suffix == ".gz":
             file = cast("IO[bytes]", gzip.GzipFile(path, "wb", mtime=0))
         elif path.suffix == ".xz":
-            file = lzma.open(path, "wb")
+            file = lzma.open(path, "wb")  # noqa: SIM115 (closed below, as the others)
         else:
             file = path.open("wb")
     except OSError as error:

@@ -103,7 +103,7 @@ async def letters(config: KafkaConfig, topic: str) -> AsyncIterator[DeadLetter]:
 
 
 def topic_of(names: TopicNames, asked: str) -> str:
-    """Return the `dlq.` topic that a person means by it, by the input topic's name, or by `orders`, `stock-levels`, ..."""
+    """Return the `dlq.` topic that a person means: by its name, the input topic's, or `orders`, `stock-levels`, ..."""
     short = {
         "orders": names.orders,
         "returns": names.returns,

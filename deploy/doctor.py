@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from deploy.admin import Admin
-from deploy.kafka import open_admin, open_consumer, partitions_of, read
+from deploy.kafka import open_admin, open_consumer, partitions_of, read, start_at
 from deploy.settings import Settings
 from deploy.topics import Step, plan_topics
 from schemas.durations import milliseconds
@@ -67,7 +67,9 @@ async def examine(config_file: Path | None) -> AsyncIterator[Finding]:
                 yield finding
             yield await _dead_letters(settings, consumer)
     except (LivefuseError, KafkaError) as error:
-        yield Finding("broker", "wrong", str(error), "" if isinstance(error, BrokerError) else "look at the broker's log")
+        yield Finding(
+            "broker", "wrong", str(error), "" if isinstance(error, BrokerError) else "look at the broker's log"
+        )
 
 
 async def _broker(settings: Settings, admin: Admin) -> Finding:
@@ -79,7 +81,9 @@ async def _broker(settings: Settings, admin: Admin) -> Finding:
     found = f"{len(brokers)} broker(s): {', '.join(sorted(brokers))}"
     if not able or settings.kafka.transactions == "off":
         what = f"{found}; without transactions events are at least once (repeats bear the same sequence)"
-        return Finding("broker", "note", what, "fine for trying out; in production use Apache Kafka, with one worker here")
+        return Finding(
+            "broker", "note", what, "fine for trying out; in production use Apache Kafka, with one worker here"
+        )
     return Finding("broker", "ok", f"{found}; transactions work")
 
 
@@ -95,7 +99,9 @@ def _topics(steps: list[Step]) -> Iterator[Finding]:
             yield Finding(about, "wrong", step.note, "see there; `livefuse topics list` shows all")
         elif step.action in actions:
             what, action = actions[step.action]
-            changes = ", ".join(f"{each.name} is {each.before}, not {each.after}" for each in step.changes if each.before)
+            changes = ", ".join(
+                f"{each.name} is {each.before}, not {each.after}" for each in step.changes if each.before
+            )
             yield Finding(about, "wrong", f"{what}{f': {changes}' if changes else ''}", action)
         elif step.note:
             yield Finding(about, "note", step.note)
@@ -113,7 +119,9 @@ async def _rules(settings: Settings) -> Finding:
         rules = RuleSet.model_validate_json(newest)
     except ValidationError as error:
         what = f"the newest rule set is not valid ({error.error_count()} errors); the one before it holds"
-        return Finding("rules", "wrong", what, "publish a valid one: `livefuse rules check FILE`, `livefuse rules apply FILE`")
+        return Finding(
+            "rules", "wrong", what, "publish a valid one: `livefuse rules check FILE`, `livefuse rules apply FILE`"
+        )
     return Finding("rules", "ok", f"version {rules.version} by {rules.actor}, {len(rules.rules)} rules")
 
 
@@ -136,7 +144,9 @@ async def _flow(settings: Settings, admin: Admin, consumer: AIOKafkaConsumer) ->
         yield (
             Finding(name, "ok", f"{found.members} in group {group}, {found.state}")
             if found and running
-            else Finding(name, "wrong", f"nobody is in group {group}", f"start one: `livefuse {name}` (or `livefuse up`)")
+            else Finding(
+                name, "wrong", f"nobody is in group {group}", f"start one: `livefuse {name}` (or `livefuse up`)"
+            )
         )
         yield _progress(name, unit, behind, before[group], await admin.committed(group, partitions), partitions)
         if name == "intake":
@@ -157,7 +167,9 @@ def _progress(
     if stuck:
         names = ", ".join(f"{each.topic}[{each.partition}]" for each in sorted(stuck))
         what = f"{lag} {unit} behind, and nothing moved for {PROGRESS_S:g} s in {names}"
-        return Finding(f"{name} lag", "wrong", what, f"look at the log of the {name}; if it says nothing, start it again")
+        return Finding(
+            f"{name} lag", "wrong", what, f"look at the log of the {name}; if it says nothing, start it again"
+        )
     if lag:
         return Finding(f"{name} lag", "note", f"{lag} {unit} behind, and catching up")
     return Finding(f"{name} lag", "ok", "caught up")
@@ -174,7 +186,7 @@ async def _behind(
 async def _clocks(
     settings: Settings, consumer: AIOKafkaConsumer, signals: list[TopicPartition], *, expected: bool
 ) -> AsyncIterator[Finding]:
-    """Compare clocks by the newest frame: its Kafka timestamp is the intake's clock, or the broker's where that sets it."""
+    """Compare clocks by the newest frame: its timestamp is the intake's clock, or the broker's where that sets it."""
     newest = await _newest(consumer, signals)
     now_ms = time.time_ns() // 1_000_000
     if newest is None:
@@ -188,7 +200,9 @@ async def _clocks(
         yield Finding("clocks", "wrong", what, "let NTP set the clocks of this machine, the intakes and the brokers")
     elif expected and -ahead_ms > max(allowed_ms, CLOCK_TOLERANCE_MS):
         what = f"the newest frame is {-ahead_ms / 1000:.1f} s old, but an intake ticks every half second or so"
-        yield Finding("clocks", "wrong", what, "the intake stands still, or its clock is behind: look at its log, check NTP")
+        yield Finding(
+            "clocks", "wrong", what, "the intake stands still, or its clock is behind: look at its log, check NTP"
+        )
     else:
         yield Finding("clocks", "ok", f"the newest frame is {max(0, -ahead_ms) / 1000:.1f} s old")
     try:
@@ -203,18 +217,17 @@ async def _clocks(
 
 async def _newest(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> tuple[int, bytes] | None:
     """Return timestamp (ms) and value of the newest record; None when there is none."""
-    consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
     first = await consumer.beginning_offsets(partitions)
     filled = [each for each in partitions if ends[each] > first[each]]
-    for each in partitions:
-        consumer.seek(each, max(first[each], ends[each] - 1))
+    start_at(consumer, {each: ends[each] - 1 for each in filled})
     found: list[tuple[int, bytes]] = []
     deadline = time.monotonic() + PROGRESS_S
     while filled and time.monotonic() < deadline:
         for partition, records in (await consumer.getmany(*filled, timeout_ms=500)).items():
             found += [(record.timestamp, record.value or b"") for record in records]
             filled.remove(partition)
+    consumer.unsubscribe()
     return max(found, default=None)
 
 

@@ -19,7 +19,7 @@ _REJECTIONS = {
 
 
 class Pause(NamedTuple):
-    """A time in which something stopped the sale: a fuse was open, or an operator had said so. `end` is None while it lasts."""
+    """A time in which a fuse was open, or an operator had said `pause`. `end` is None while it lasts."""
 
     begin: FuseEvent
     end: FuseEvent | None
@@ -55,8 +55,9 @@ def _why_oversell(cause: Cause, sku_id: str | None) -> str:
 def _why_return_spike(cause: Cause) -> str:
     window = render_duration(timedelta(seconds=cause.window_s or 0))
     return (
-        f"{cause.R} units came back in {cause.k} returns within {window}, {_percent(cause.measured)} of the {cause.N} units "
-        f"of its best such period; its worst before was {_percent(cause.b)}, and {_percent(cause.limit)} opens the fuse"
+        f"{cause.R} units came back in {cause.k} returns within {window}, {_percent(cause.measured)} of the {cause.N} "
+        f"units of its best such period; its worst before was {_percent(cause.b)}, and {_percent(cause.limit)} opens "
+        "the fuse"
     )
 
 
@@ -100,10 +101,12 @@ def _who(event: FuseEvent) -> str:
     return names.get(event.actor, event.actor.removeprefix("operator:"))
 
 
-def headline(product_id: str, state: FuseState | None) -> str:
+def headline(product_id: str, state: FuseState | None, events: Sequence[FuseEvent]) -> str:
     """Say what holds of a product now."""
+    if state is None and not events:
+        return f"{product_id} is not paused: no fuse of it was ever open, and nobody ever gave a command for it."
     if state is None:
-        return f"{product_id} is not paused: no fuse of it was ever open, and no override holds."
+        return f"{product_id} is not paused: no fuse of it is open, and no override holds."
     if state.paused.product:
         return f"{product_id} is paused."
     if state.paused.skus:
@@ -141,7 +144,9 @@ def pauses(events: Sequence[FuseEvent]) -> list[Pause]:
         later = events[index + 1 :]
         if event.type == "fuse.opened":
             same = (event.rule, event.sku_id)
-            end = next((each for each in later if (each.rule, each.sku_id) == same and each.from_ == "open" != each.to), None)
+            end = next(
+                (each for each in later if (each.rule, each.sku_id) == same and each.from_ == "open" != each.to), None
+            )
             found.append(Pause(event, end))
         elif event.type == "override.set" and event.cause.action == "pause":
             found.append(Pause(event, next((each for each in later if each.type.startswith("override.")), None)))

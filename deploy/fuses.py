@@ -1,8 +1,8 @@
 """Fuses as a person sees and moves them: what holds now, what happened, and orders with their answers.
 
-    states(config, names)                all products of which something is to be said
-    history(config, names, product_id)   a product's fuse events, each once, in order
-    order(config, names, command)        send a command and return the events that it made
+states(config, names)                all products of which something is to be said
+history(config, names, product_id)   a product's fuse events, each once, in order
+order(config, names, command)        send a command and return the events that it made
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer
 from pydantic import ValidationError
 
-from deploy.kafka import open_consumer, open_producer, partitions_of, read
+from deploy.kafka import open_consumer, open_producer, partitions_of, read, start_at
 from schemas.commands import Command
 from schemas.errors import LivefuseError
 from schemas.events import FuseEvent, FuseState
@@ -47,7 +47,7 @@ async def state_of(config: KafkaConfig, names: TopicNames, product_id: str) -> F
 
 
 async def history(config: KafkaConfig, names: TopicNames, product_id: str) -> list[FuseEvent]:
-    """Return the product's events by sequence. Without transactions events may be there twice; each is returned once."""
+    """Return the product's events by sequence, each once, although without transactions some are there twice."""
     key = product_id.encode()
     events: dict[int, FuseEvent] = {}
     async for record in read(config, [names.fuse_events]):
@@ -64,28 +64,26 @@ def encode_command(command: Command) -> bytes:
     return orjson.dumps(data | times)
 
 
-async def order(config: KafkaConfig, names: TopicNames, command: Command, timeout: timedelta) -> list[FuseEvent]:
-    """Send a command and wait for what comes of it. LivefuseError when nothing comes within `timeout`."""
+async def order(config: KafkaConfig, names: TopicNames, command: Command, patience: timedelta) -> list[FuseEvent]:
+    """Send a command and wait for what comes of it. LivefuseError when nothing comes within `patience`."""
     async with open_consumer(config) as consumer, open_producer(config) as producer:
         partitions = await partitions_of(config, [names.fuse_events, names.commands])
         answers = [each for each in partitions if each.topic == names.fuse_events]
-        consumer.assign(answers)
-        for partition, end in (await consumer.end_offsets(answers)).items():
-            consumer.seek(partition, end)
+        start_at(consumer, await consumer.end_offsets(answers))
         await producer.send_and_wait(names.commands, encode_command(command), key=command.product_id.encode())
-        events = await _answers(consumer, command.command_id, timeout)
+        events = await _answers(consumer, command.command_id, patience)
     if not events:
         raise LivefuseError(
             f"the command was sent (command_id {command.command_id}), but nothing came of it within "
-            f"{timeout.total_seconds():g} s. It is not lost: it counts as soon as it is read. Check that an intake and a "
-            "worker run: `livefuse doctor`. While they catch up with a backlog, wait longer: --timeout."
+            f"{patience.total_seconds():g} s. It is not lost: it counts as soon as it is read. Check that an intake "
+            "and a worker run: `livefuse doctor`. While they catch up with a backlog, wait longer: --timeout."
         )
     return events
 
 
-async def _answers(consumer: AIOKafkaConsumer, command_id: str, timeout: timedelta) -> list[FuseEvent]:
+async def _answers(consumer: AIOKafkaConsumer, command_id: str, patience: timedelta) -> list[FuseEvent]:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout.total_seconds()
+    deadline = loop.time() + patience.total_seconds()
     found: dict[int, FuseEvent] = {}
     while (left := deadline - loop.time()) > 0:
         # The text is looked for before a record is parsed: other products have events too.

@@ -8,7 +8,7 @@ all topics at once, because to ask some brokers for a topic that does not exist 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -133,15 +133,21 @@ async def read(config: KafkaConfig, topics: Collection[str]) -> AsyncIterator[Co
             yield record
 
 
+def start_at(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
+    """Assign partitions to the consumer and have it read them from these offsets on."""
+    consumer.assign(list(offsets))
+    for partition, offset in offsets.items():
+        consumer.seek(partition, offset)
+
+
 async def read_through(
     consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
 ) -> AsyncIterator[ConsumerRecord[Any, Any]]:
     """Yield what lies in the partitions now. Afterwards the consumer stands at what was their end."""
-    consumer.assign(list(partitions))
+    # Asked before anything is assigned: a fetch that waits for records would hold these questions up.
     first = await consumer.beginning_offsets(partitions)
     ends = await consumer.end_offsets(partitions)
-    for partition in partitions:
-        consumer.seek(partition, first[partition])
+    start_at(consumer, first)
     waiting = {partition for partition in partitions if ends[partition] > first[partition]}
     loop = asyncio.get_running_loop()
     progress = loop.time()

@@ -1,4 +1,4 @@
-"""How to reach the broker: transport, certificates and login. Secrets come from files or variables and are never shown."""
+"""How to reach the broker: transport, certificates and login. Secrets are never shown."""
 
 import ssl
 from pathlib import Path
@@ -54,11 +54,15 @@ class KafkaSettings(BaseModel):
         password = {"sasl_password", "sasl_password_file"} & named
         if self.security_protocol.startswith("SASL"):
             if "sasl_username" not in named or not password:
-                problems.append(f"{self.security_protocol} needs sasl_username and sasl_password_file (or sasl_password)")
+                problems.append(
+                    f"{self.security_protocol} needs sasl_username and sasl_password_file (or sasl_password)"
+                )
         elif password or "sasl_username" in named:
             problems.append(f"a SASL login is given, but security_protocol is {self.security_protocol}: set SASL_SSL")
         if "SSL" not in self.security_protocol and (files := sorted(name for name in named if _is_certificate(name))):
-            problems.append(f"{', '.join(files)} given, but security_protocol is {self.security_protocol}: set SSL or SASL_SSL")
+            problems.append(
+                f"{', '.join(files)} given, but security_protocol is {self.security_protocol}: set SSL or SASL_SSL"
+            )
         if self.ssl_keyfile and not self.ssl_certfile:
             problems.append("ssl_keyfile is given without its ssl_certfile")
         problems += [
@@ -76,7 +80,7 @@ class KafkaSettings(BaseModel):
         return _TRANSACTIONS[self.transactions]
 
     def client(self) -> dict[str, Any]:
-        """Return the arguments that every aiokafka client takes; ConfigurationError when the certificates are no good."""
+        """Return what every aiokafka client takes. ConfigurationError when the certificates are no good."""
         arguments: dict[str, Any] = {"security_protocol": self.security_protocol}
         if "SSL" in self.security_protocol:
             arguments["ssl_context"] = self._ssl_context()

@@ -1,7 +1,7 @@
 """Dead letters as people and editors see them. What is in them is not trusted: it may steer a terminal, or be private.
 
-Complaints, returns and commands hold words that people wrote (`text`, `reason`). They are hidden unless asked for; in a letter
-that is no JSON they cannot be found, so all of it is hidden there.
+Complaints, returns and commands hold words that people wrote (`text`, `reason`). They are hidden unless asked for. In a
+letter that is no JSON they cannot be found, so all of it is hidden there.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """The rules in force: what the newest record of `livefuse.rules` says, or the rules of a fresh system; and new ones.
 
-Everything that can change a decision passes through the signals log, and so do rules: a published set takes effect in every
-partition at one point of its log.
+Everything that can change a decision passes through the signals log, and so do rules: a published set takes effect in
+every partition at one point of its log.
 """
 
 import time

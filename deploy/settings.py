@@ -4,8 +4,8 @@
     LIVEFUSE_TOPICS__ORDERS=shop.orders                      [topics] orders = "shop.orders"
     LIVEFUSE_KAFKA__SASL_PASSWORD_FILE=/run/secrets/kafka    [kafka]  sasl_password_file = "/run/secrets/kafka"
 
-Everything is checked at once, before anything starts: `load` raises one ConfigurationError that lists all that is wrong, each
-with its variable or its line. Secrets are never part of a message.
+Everything is checked at once, before anything starts: `load` raises one ConfigurationError that lists all that is
+wrong, each with its variable or its line. Secrets are never part of a message.
 """
 
 import os
@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from deploy.kafka_settings import KafkaSettings
 from deploy.sources import CONFIG_VARIABLE, PREFIX, Given, from_environment, from_file, suggestion, variable
-from schemas.durations import Duration, milliseconds
+from schemas.durations import Duration, between, milliseconds
 from schemas.errors import ConfigurationError
 from schemas.topics import TopicNames, topics
+from schemas.wording import in_words
 from streams.config import IntakeConfig, KafkaConfig, WorkerConfig
 
 _STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -44,17 +46,15 @@ Address = Annotated[str, AfterValidator(_address)]
 Application = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 
 
-def _between(least: timedelta, most: timedelta) -> Any:  # noqa: ANN401 (a pydantic constraint has no type of its own)
-    return Field(ge=least, le=most)
-
-
 class IntakeSettings(BaseModel):
     """How an intake packs frames and tells the time."""
 
     model_config = _STRICT
 
-    tick_interval: Annotated[Duration, _between(timedelta(milliseconds=50), timedelta(minutes=1))] = timedelta(seconds=0.5)
-    tick_margin: Annotated[Duration, _between(timedelta(0), timedelta(minutes=5))] = timedelta(seconds=1)
+    tick_interval: Annotated[Duration, between(timedelta(milliseconds=50), timedelta(minutes=1))] = timedelta(
+        seconds=0.5
+    )
+    tick_margin: Annotated[Duration, between(timedelta(0), timedelta(minutes=5))] = timedelta(seconds=1)
     frame_signals: Annotated[int, Field(ge=1, le=10_000)] = 1_000
 
 
@@ -63,9 +63,13 @@ class WorkerSettings(BaseModel):
 
     model_config = _STRICT
 
-    flush_interval: Annotated[Duration, _between(timedelta(milliseconds=10), timedelta(seconds=10))] = timedelta(seconds=0.2)
+    flush_interval: Annotated[Duration, between(timedelta(milliseconds=10), timedelta(seconds=10))] = timedelta(
+        seconds=0.2
+    )
     hot_products: Annotated[int, Field(ge=1)] = 50_000
-    transaction_timeout: Annotated[Duration, _between(timedelta(seconds=1), timedelta(minutes=15))] = timedelta(minutes=1)
+    transaction_timeout: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=15))] = timedelta(
+        minutes=1
+    )
     web_port: Annotated[int, Field(ge=0, le=_LAST_PORT)] | None = None
     data_dir: Path | None = None
 
@@ -75,9 +79,9 @@ class LogSettings(BaseModel):
 
     model_config = _STRICT
 
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"], BeforeValidator(lambda text: str(text).lower())
-    ] = "info"
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lambda text: str(text).lower())] = (
+        "info"
+    )
     format: Literal["text", "json"] = "text"
 
 
@@ -91,7 +95,7 @@ class Settings(BaseModel):
     partitions: Annotated[int, Field(ge=1, le=1_000)] = 4
     input_partitions: Annotated[int, Field(ge=1, le=1_000)] = 4
     replication_factor: Annotated[int, Field(ge=1, le=10)] | None = None
-    session_timeout: Annotated[Duration, _between(timedelta(seconds=1), timedelta(minutes=5))] = timedelta(seconds=10)
+    session_timeout: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=5))] = timedelta(seconds=10)
     topics: TopicNames = TopicNames()
     kafka: KafkaSettings = KafkaSettings()
     intake: IntakeSettings = IntakeSettings()
@@ -100,7 +104,7 @@ class Settings(BaseModel):
 
     @classmethod
     def load(cls, file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read, overlay and check; `file` beats LIVEFUSE_CONFIG. Raises one ConfigurationError for all that is wrong."""
+        """Read, overlay and check; `file` beats LIVEFUSE_CONFIG. One ConfigurationError tells all that is wrong."""
         named = environment.get(CONFIG_VARIABLE, "").strip()
         file = file or (Path(named) if named else None)
         given = (from_file(file) if file else {}) | from_environment(environment)
@@ -135,7 +139,7 @@ class Settings(BaseModel):
         return f"{self.application}-worker"
 
     def kafka_config(self) -> KafkaConfig:
-        """Return how to reach the broker; ConfigurationError when none is configured or its certificates cannot be read."""
+        """Return how to reach the broker. ConfigurationError when none is configured, or certificates are no good."""
         if self.bootstrap_servers is None:
             raise ConfigurationError(
                 f"no broker is configured. Name it, for example {PREFIX}BOOTSTRAP_SERVERS=localhost:9092; "
@@ -201,14 +205,18 @@ def _unknown(path: str, given: Given, known: list[str]) -> str:
     return f"{given.origin}: there is no such setting{suggestion(asked, names)}"
 
 
-def _problem(error: Mapping[str, Any], given: Mapping[str, Given]) -> str:
+def _problem(error: ErrorDetails, given: Mapping[str, Given]) -> str:
     """Say what is wrong with a value and where it stands; for a section, where its first value stands."""
     path = ".".join(str(part) for part in error["loc"] if isinstance(part, str))
     found = given.get(path) or next((each for key, each in given.items() if key.startswith(f"{path}.")), None)
     origin = found.origin if found else variable(path)
-    message = error["msg"].removeprefix("Value error, ")
+    message = in_words(error)
     if found and path in given and path not in _SECRETS and isinstance(found.value, str | int | float):
-        return f"{origin}={found.value}: {message}" if origin == variable(path) else f"{origin} = {found.value!r}: {message}"
+        return (
+            f"{origin}={found.value}: {message}"
+            if origin == variable(path)
+            else f"{origin} = {found.value!r}: {message}"
+        )
     return f"{origin}: {message}"
 
 

@@ -1,7 +1,8 @@
-"""Where settings come from: environment variables and a TOML file. Each value keeps its origin, so that an error can name it.
+"""Where settings come from: environment variables and a TOML file. Each value keeps its origin, for errors to name it.
 
-Both sources become the same thing: values by path. `LIVEFUSE_KAFKA__SASL_USERNAME` is the path `kafka.sasl_username`, and so
-is `sasl_username` below `[kafka]`. A variable that is set to nothing counts as not set (compose files pass such ones on).
+Both sources become the same thing: values by path. `LIVEFUSE_KAFKA__SASL_USERNAME` is the path `kafka.sasl_username`,
+and so is `sasl_username` below `[kafka]`. A variable that is set to nothing counts as not set: compose files pass such
+ones on.
 """
 
 import difflib

@@ -62,7 +62,8 @@ def plan(
         if found is None:
             steps.append(_for_new(topic, fresh, create_inputs=create_inputs))
         elif topic.ours and topic.partitions != found.partitions and not _is_any_number_fine(topic):
-            steps.append(Step(topic, "refuse", found, note=_why_not(topic, found)))
+            note = f"has {found.partitions} partitions and must have {topic.partitions}"
+            steps.append(Step(topic, "refuse", found, note=note))
         else:
             steps.append(_for_existing(topic, found, configs.get(topic.name)))
     return steps
@@ -103,19 +104,6 @@ def _suffices(name: str, found: str | None, wanted: str) -> bool:
         return False
 
 
-def _why_not(topic: Topic, found: Layout) -> str:
-    reason = (
-        "every product belongs to one partition for ever, and its state would be lost"
-        if topic.layout == "lanes"
-        else "its records count in one order"
-    )
-    hint = f" Set LIVEFUSE_PARTITIONS={found.partitions}, or use another" if topic.layout == "lanes" else " Use another"
-    return (
-        f"has {found.partitions} partitions and must have {topic.partitions}; that cannot be changed: {reason}."
-        f"{hint} LIVEFUSE_TOPICS__PREFIX for a fresh start."
-    )
-
-
 async def plan_topics(admin: Admin, settings: Settings, *, create_inputs: bool) -> list[Step]:
     """Look at the broker and return what is to be done."""
     wanted = topics(settings.topics, settings.partitions)
@@ -128,8 +116,16 @@ async def plan_topics(admin: Admin, settings: Settings, *, create_inputs: bool) 
 
 def check(steps: Iterable[Step]) -> None:
     """Raise TopicMismatch when a step is refused."""
-    if refused := [each for each in steps if each.action == "refuse"]:
-        raise TopicMismatch("\n".join(f"the topic {each.topic.name} {each.note}" for each in refused))
+    refused = [each for each in steps if each.action == "refuse"]
+    if not refused:
+        return
+    numbers = {each.layout.partitions for each in refused if each.topic.layout == "lanes"}
+    keep = f"set LIVEFUSE_PARTITIONS={numbers.pop()} to go on with them, or " if len(numbers) == 1 else ""
+    raise TopicMismatch(
+        "\n".join(f"the topic {each.topic.name} {each.note}." for each in refused)
+        + "\nThat cannot be changed: a product belongs to one partition for ever, where its state and its order are. "
+        f"Nothing was done. For these topics {keep}name others with LIVEFUSE_TOPICS__PREFIX for a fresh start."
+    )
 
 
 async def carry_out(admin: Admin, steps: Collection[Step]) -> None:

@@ -42,7 +42,7 @@ Id = Annotated[
                 {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH, "pattern": ID_PATTERN},
                 {"type": "integer"},
             ],
-            "description": "Text without control characters, or an integer, which is read as its decimal string.",
+            "description": "Text without control characters, or an integer of at most 128 digits, read as its decimal.",
         },
     ),
 ]

@@ -1,6 +1,7 @@
 """The JSON Schemas of all records that livefuse reads and writes, generated from the models."""
 
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -47,6 +48,7 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
+@cache
 def definitions(ref_template: str = "#/$defs/{model}") -> dict[str, JsonSchemaValue]:
     """Return the schemas of all records and of their parts, by name, with references after this template."""
     _, document = models_json_schema(

@@ -47,7 +47,7 @@ from schemas.limits import (
     ReturnSpikeLimits,
 )
 from schemas.scopes import SCOPES, Match
-from schemas.times import to_ms
+from schemas.times import TIME_JSON_SCHEMA, to_ms
 from schemas.wording import in_words
 
 __all__ = [
@@ -272,13 +272,16 @@ def _issued_at(value: object) -> int:
     return 0 if value == 0 and not isinstance(value, bool) else to_ms(value)
 
 
+_ISSUED_AT_SCHEMA: Final = {**TIME_JSON_SCHEMA, "anyOf": [*TIME_JSON_SCHEMA["anyOf"], {"const": 0}]}
+
+
 class RuleSet(BaseModel):
     """All rules that are in force together. `issued_at`: milliseconds since 1970, 0 for the rules of a fresh system."""
 
     model_config = FROZEN
 
     version: Annotated[int, Field(strict=True, ge=0, lt=2**53)]
-    issued_at: Annotated[int, BeforeValidator(_issued_at)]
+    issued_at: Annotated[int, BeforeValidator(_issued_at), WithJsonSchema(_ISSUED_AT_SCHEMA)]
     actor: TextId
     rules: Annotated[tuple[Rule, ...], Field(max_length=MOST_RULES)]
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 
 EARLIEST_MS: Final = 946_684_800_000
 """2000-01-01T00:00:00Z, the first valid time."""
@@ -105,17 +106,17 @@ def _check_leap_second(time_ms: int) -> None:
         raise ValueError(_NOT_A_TIME)
 
 
-Time = Annotated[
-    int,
-    BeforeValidator(to_ms),
-    WithJsonSchema(
+TIME_JSON_SCHEMA: Final[JsonSchemaValue] = {
+    "anyOf": [
         {
-            "anyOf": [
-                {"type": "string", "format": "date-time"},
-                {"type": "integer", "minimum": EARLIEST_MS, "exclusiveMaximum": END_MS},
-            ],
-            "description": "RFC 3339 with an offset, or milliseconds since 1970; from 2000 to 2099.",
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-5][0-9]:[0-6][0-9]"
+            r"(\.[0-9]+)?([Zz]|[+-][0-2][0-9]:[0-5][0-9])$",
         },
-        mode="validation",
-    ),
-]
+        {"type": "integer", "minimum": EARLIEST_MS, "exclusiveMaximum": END_MS},
+    ],
+    "description": "RFC 3339 with an offset, or milliseconds since 1970; from 2000 to 2099.",
+}
+
+Time = Annotated[int, BeforeValidator(to_ms), WithJsonSchema(TIME_JSON_SCHEMA)]

@@ -1,8 +1,9 @@
 """The broker as every process meets it first: does it answer, what can it do, which topics has it.
 
-Verified on aiokafka 0.14: a client that cannot connect logs the reason and raises an error without it, so the reason is asked
-for again; metadata of all topics creates none, metadata of one topic may create it (``auto.create.topics.enable``); the embedded
-broker lists the transaction requests among its versions and answers InitProducerId with error -1.
+Verified on aiokafka 0.14: a client that cannot connect logs the reason and raises an error without it, so the reason
+is asked for again; metadata of all topics creates none, metadata of one topic may create it (Kafka's
+``auto.create.topics.enable``); the embedded broker lists the transaction requests among its versions and answers
+InitProducerId with error -1.
 """
 
 import asyncio
@@ -122,8 +123,8 @@ def check_topics(existing: Mapping[str, int], needed: Mapping[str, int | None]) 
     """Raise TopicMismatch when topics are missing or have another number of partitions than needed (None: any)."""
     if missing := sorted(name for name in needed if not existing.get(name)):
         raise TopicMismatch(
-            f"missing on the broker: {', '.join(missing)}. Run `livefuse topics apply`; the shop's own topics (the inputs) "
-            "have to be there first, or name others with LIVEFUSE_TOPICS__ORDERS and so on."
+            f"missing on the broker: {', '.join(missing)}. Run `livefuse topics apply`; the shop's own topics (the "
+            "inputs) have to be there first, or name others with LIVEFUSE_TOPICS__ORDERS and so on."
         )
     wrong = [
         f"{name} has {existing[name]} partitions, not {count}"
@@ -132,8 +133,8 @@ def check_topics(existing: Mapping[str, int], needed: Mapping[str, int | None]) 
     ]
     if wrong:
         raise TopicMismatch(
-            f"{'; '.join(wrong)}. A product stays in its partition for ever: set LIVEFUSE_PARTITIONS to the existing number. "
-            "`livefuse topics list` shows what is there, `livefuse topics apply` what would have to change."
+            f"{'; '.join(wrong)}. A product stays in its partition for ever: set LIVEFUSE_PARTITIONS to the existing "
+            "number. `livefuse topics list` shows what is there, `livefuse topics apply` what would have to change."
         )
 
 

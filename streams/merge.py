@@ -16,6 +16,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from streams.engine.signals import Signal
+
 NEVER: Final = 1 << 62
 """A horizon later than every time: the source holds nobody up."""
 
@@ -67,6 +69,10 @@ class Merge:
         """Return the largest time (ms) that a source has brought, 0 when it has brought nothing."""
         return self._sources[name].key
 
+    def latest(self) -> int:
+        """Return the largest time (ms) that any source has brought, 0 when none has brought anything."""
+        return max((source.key for source in self._sources.values()), default=0)
+
     def push(self, name: str, items: Iterable[tuple[int, int, Any]]) -> None:
         """Append items (time in ms, position, item) in the source's own order."""
         source = self._sources[name]
@@ -74,6 +80,16 @@ class Merge:
         for time, position, item in items:
             key = max(key, time)
             entries.append((key, rank, position, item))
+        source.key = key
+
+    def push_signals(self, name: str, signals: Iterable[Signal]) -> None:
+        """Append signals by their own times and positions: :meth:`push` for the busiest loop of the intake."""
+        source = self._sources[name]
+        key, rank, entries = source.key, source.rank, source.entries
+        for signal in signals:
+            time = signal[3]
+            key = max(key, time)
+            entries.append((key, rank, signal[2], signal))
         source.key = key
 
     def advance(self, name: str, horizon: int) -> None:

@@ -1,4 +1,4 @@
-"""The command line `livefuse`: `main` runs it. One file for each group of commands, none of which imports what it does not need."""
+"""The command line `livefuse`. One file for each group of commands; they import what they need when they run."""
 
 from deploy.cli.program import app, main
 

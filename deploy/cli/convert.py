@@ -1,13 +1,13 @@
 """`livefuse convert`: other people's data as captures."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deploy.cli.options import AsJson
-from deploy.cli.output import note, write_bytes
+from deploy.cli.output import note, standard_output
 
 app = typer.Typer(no_args_is_help=True, help="Convert other data to captures.")
 
@@ -23,23 +23,24 @@ def online_retail(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Write the Online Retail data set as a capture to standard output, at its own times; a summary goes to standard error.
+    """Write the Online Retail data set as a capture at its own times; a summary goes to standard error.
 
     Orders with all their lines, cancellations as returns, and a stock trace derived from what moved.
     """
     from deploy.convert import ConversionSummary, convert_online_retail
 
     summary = ConversionSummary()
-    for line in convert_online_retail(file, summary):
-        write_bytes(line)
+    standard_output().writelines(convert_online_retail(file, summary))
     if as_json:
         import orjson
 
-        note(orjson.dumps({**asdict(summary), "records": summary.records}).decode())
+        facts = {each.name: getattr(summary, each.name) for each in fields(summary)}
+        note(orjson.dumps({**facts, "records": summary.records}).decode())
         return
     left_out = ", ".join(f"{count:,} {reason}" for reason, count in summary.left_out.most_common())
     note(
-        f"{summary.rows:,} rows became {summary.records:,} records: {summary.orders:,} orders ({summary.order_lines:,} lines, "
-        f"{summary.units_ordered:,} units), {summary.returns:,} returns ({summary.units_returned:,} units), "
-        f"{summary.stock_levels:,} stock levels (derived); {summary.products:,} products. Left out: {left_out or 'none'}."
+        f"{summary.rows:,} rows became {summary.records:,} records: {summary.orders:,} orders ({summary.order_lines:,} "
+        f"lines, {summary.units_ordered:,} units), {summary.returns:,} returns ({summary.units_returned:,} units), "
+        f"{summary.stock_levels:,} stock levels (derived). {summary.products:,} products. "
+        f"Rows left out: {left_out or 'none'}."
     )

@@ -11,9 +11,10 @@ from deploy.cli.options import AsJson, ConfigFile, load_settings
 from deploy.cli.output import note, printable, write, write_json, write_json_line, write_table
 
 if TYPE_CHECKING:
+    from streams.config import KafkaConfig
+
     from deploy.dead_letters import DeadLetter, Place, Repair
     from deploy.settings import Settings
-    from streams.config import KafkaConfig
 
 app = typer.Typer(no_args_is_help=True, help="Look at dead letters and send them back.")
 
@@ -88,7 +89,9 @@ def replay(
     offset: Offset = None,
     repaired: Annotated[
         Path | None,
-        typer.Option("--repaired", metavar="FILE", help="Send only these, with these values: lines of `dlq show --json`."),
+        typer.Option(
+            "--repaired", metavar="FILE", help="Send only these, with these values: lines of `dlq show --json`."
+        ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Also those that were sent back before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be sent and do nothing.")] = False,

@@ -41,14 +41,17 @@ def list_fuses(
     for state in shown:
         active = [fuse for fuse in state.fuses if fuse.state != "closed"]
         since = min((fuse.since for fuse in active), default=state.override.since if state.override else None)
-        rows.append([
-            printable(state.product_id),
-            "yes" if state.paused.product else ",".join(state.paused.skus) or "no",
-            ", ".join(f"{fuse.rule}{f'/{fuse.sku_id}' if fuse.sku_id else ''} {fuse.state}" for fuse in active) or None,
-            state.override.state if state.override else None,
-            moment(since) if since is not None else None,
-            state.room_id,
-        ])
+        rows.append(
+            [
+                printable(state.product_id),
+                "yes" if state.paused.product else ",".join(state.paused.skus) or "no",
+                ", ".join(f"{fuse.rule}{f'/{fuse.sku_id}' if fuse.sku_id else ''} {fuse.state}" for fuse in active)
+                or None,
+                state.override.state if state.override else None,
+                moment(since) if since is not None else None,
+                state.room_id,
+            ]
+        )
     write_table(["product", "paused", "fuses", "override", "since", "room"], rows)
 
 
@@ -81,7 +84,7 @@ def show(product_id: orders.Product, *, config: ConfigFile = None, as_json: AsJs
             "events": [each.model_dump(mode="json") for each in events],
         })  # fmt: skip
         return
-    write(headline(printable(product_id), state))
+    write(headline(printable(product_id), state, events))
     for reason in reasons(state) if state else ():
         write(f"  {printable(reason)}")
     for number, (begin, end) in enumerate(stopped, start=1):

@@ -138,8 +138,9 @@ def _send(
         for event in events:
             write(f"{moment(event.occurred_at)}  {printable(what_happened(event))}.")
         paused = events[-1].paused
-        skus = f", and of it {', '.join(paused.skus)}" if paused.skus else ""
-        write(f"{printable(product_id)} is {'paused' if paused.product else 'on sale'} now{'' if paused.product else skus}.")
+        but = f" but for {', '.join(paused.skus)}" if paused.skus else ""
+        now = "paused" if paused.product else f"on sale{but}"
+        write(f"{printable(product_id)} is {now} now.")
     if any(event.type == "command.rejected" for event in events):
         raise typer.Exit(1)
 
@@ -148,7 +149,6 @@ def _command(data: dict[str, Any]) -> "Command":
     from uuid import uuid4
 
     from pydantic import ValidationError
-
     from schemas.commands import Command
 
     try:

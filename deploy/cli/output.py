@@ -1,33 +1,33 @@
 """What commands write: results to standard output, everything else to standard error.
 
-On a terminal a table is drawn; elsewhere it is lines with aligned columns, for `grep` and `awk`. JSON is one document on
-one line, or indented on a terminal; commands that write record by record write JSON lines.
+On a terminal a table is drawn; elsewhere it is lines with aligned columns, for `grep` and `awk`. JSON is one document
+on one line, or indented on a terminal; commands that write record by record write JSON lines.
 """
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import typer
 
 
-def write_json(value: Any) -> None:  # noqa: ANN401 (whatever JSON can hold)
+def write_json(value: Any) -> None:
     """Write one JSON document."""
     options = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0)
-    write_bytes(orjson.dumps(value, default=str, option=options))
+    standard_output().write(orjson.dumps(value, default=str, option=options))
 
 
-def write_json_line(value: Any) -> None:  # noqa: ANN401 (whatever JSON can hold)
+def write_json_line(value: Any) -> None:
     """Write one of many JSON values and let the reader have it at once."""
-    write_bytes(orjson.dumps(value, default=str, option=orjson.OPT_APPEND_NEWLINE))
+    standard_output().write(orjson.dumps(value, default=str, option=orjson.OPT_APPEND_NEWLINE))
     sys.stdout.flush()
 
 
-def write_bytes(data: bytes) -> None:
-    """Write bytes to standard output, behind what was written as text."""
+def standard_output() -> BinaryIO:
+    """Return standard output for bytes; they come behind what was written as text."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(data)
+    return sys.stdout.buffer
 
 
 def write(text: str = "") -> None:

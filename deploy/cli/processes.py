@@ -9,8 +9,9 @@ from deploy.cli.options import AsJson, ConfigFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deploy.settings import Settings
     from streams.config import IntakeConfig
+
+    from deploy.settings import Settings
 
 
 def intake(*, config: ConfigFile = None, as_json: AsJson = False) -> None:

@@ -20,7 +20,7 @@ READER_GONE = 141
 class _Commands(TyperGroup):
     """The commands, with expected failures said in one short message and without a traceback."""
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (Typer keeps its context type to itself)
+    def invoke(self, ctx: Any) -> Any:
         from schemas.errors import LivefuseError
 
         try:

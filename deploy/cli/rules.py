@@ -39,9 +39,10 @@ def show(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Print the rules in force as a rules file, or as JSON."""
     import asyncio
 
-    from deploy.rule_sets import in_force
     from schemas.rules_file import render_rules
     from schemas.times import from_ms
+
+    from deploy.rule_sets import in_force
 
     settings = load_settings(config)
     rules = asyncio.run(in_force(settings.kafka_config(), settings.topics))
@@ -57,7 +58,9 @@ def show(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
 def apply(
     file: RulesFile,
     *,
-    actor: Annotated[str | None, typer.Option("--actor", help="Who says so. By default, the user of this system.")] = None,
+    actor: Annotated[
+        str | None, typer.Option("--actor", help="Who says so. By default, the user of this system.")
+    ] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why; it goes along with the rules.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change and do nothing.")] = False,
     config: ConfigFile = None,

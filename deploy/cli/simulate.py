@@ -21,8 +21,12 @@ DEFAULT_DURATION = "2h"
 def simulate(
     *,
     seed: Annotated[int, typer.Option("--seed", help="The same seed and start make the same sale.")] = 1,
-    start: Annotated[str | None, typer.Option("--start", metavar="TIME", help="Event time of the first second.")] = None,
-    duration: Annotated[str, typer.Option("--duration", metavar="DURATION", help="How long; `endless`.")] = DEFAULT_DURATION,
+    start: Annotated[
+        str | None, typer.Option("--start", metavar="TIME", help="Event time of the first second.")
+    ] = None,
+    duration: Annotated[
+        str, typer.Option("--duration", metavar="DURATION", help="How long; `endless`.")
+    ] = DEFAULT_DURATION,
     records: Annotated[int | None, typer.Option("--records", min=1, help="End after so many records.")] = None,
     products: Annotated[int | None, typer.Option("--products", help="How many products there are.")] = None,
     rooms: Annotated[int | None, typer.Option("--rooms", help="How many rooms sell at once.")] = None,
@@ -98,8 +102,9 @@ def _start(start: str | None, rate: str, duration: str, *, to_kafka: bool) -> da
 def _sale_config(
     start: datetime | None, seed: int, duration: str, records: int | None, chosen: dict[str, Any], *, demo: bool
 ) -> "SaleConfig":
-    from deploy.simulator import SaleConfig
     from schemas.durations import parse_duration
+
+    from deploy.simulator import SaleConfig
 
     if demo:
         return SaleConfig.demo(start or datetime.now(UTC), seed=seed)
@@ -150,10 +155,11 @@ def _to_kafka(
 async def _send(
     records: "Iterable[CaptureRecord]", rate: str, settings: "Settings", progress: Callable[[int], None] | None
 ) -> int:
-    from deploy.kafka import in_our_words, partitions_of
-    from deploy.simulator.feed import feed
     from schemas.topics import TopicNames
     from streams.client import supports_transactions
+
+    from deploy.kafka import in_our_words, partitions_of
+    from deploy.simulator.feed import feed
 
     reached = settings.kafka_config()
     contract, real = TopicNames(), settings.topics

@@ -28,7 +28,9 @@ def list_topics(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
         [
             [
                 step.topic.name,
-                {"keep": "ok", "create": "missing", "alter": "differs", "refuse": "mismatch"}.get(step.action, step.action),
+                {"keep": "ok", "create": "missing", "alter": "differs", "refuse": "mismatch"}.get(
+                    step.action, step.action
+                ),
                 step.layout.partitions if step.action not in {"create", "missing"} else None,
                 step.topic.cleanup,
                 step.topic.written_by,

@@ -66,8 +66,8 @@ class Child:
         )
         self.exit_code = None
         self._started_at = asyncio.get_running_loop().time()
-        assert self._process.stderr is not None
-        self._reader = asyncio.create_task(self._read(self._process.stderr))
+        if self._process.stderr:
+            self._reader = asyncio.create_task(self._read(self._process.stderr))
 
     async def look_after(self) -> None:
         """Tell when the process has ended by itself, and start it again after a pause that grows from end to end."""
@@ -137,7 +137,9 @@ def _parsed(text: str) -> dict[str, str]:
 def _told(text: str) -> str:
     """Return a line of a child's log as a person reads it; "" when it is no log line."""
     data = _parsed(text)
-    rest = [f"{name}={value}" for name, value in data.items() if name not in {"at", "level", "logger", "event", "message"}]
+    rest = [
+        f"{name}={value}" for name, value in data.items() if name not in {"at", "level", "logger", "event", "message"}
+    ]
     return " ".join(filter(None, [data.get("event", ""), data.get("message", ""), *rest]))
 
 

@@ -1,6 +1,6 @@
 """What `up` writes: a table that is drawn again and again on a terminal, plain lines elsewhere, or JSON lines.
 
-    Screen.ready(...)  notice(...)  event(...)  status(...)     each way of writing has the four
+Screen.ready(...)  notice(...)  event(...)  status(...)     each way of writing has the four
 """
 
 from collections import deque
@@ -53,7 +53,9 @@ class Screen(Protocol):
 
 def _ready_line(facts: dict[str, Any]) -> str:
     kind = "embedded broker" if facts["embedded"] else "broker"
-    return f"ready: {kind} {facts['bootstrap_servers']}, 1 intake, {facts['workers']} worker(s), {facts['seconds']:.1f} s"
+    return (
+        f"ready: {kind} {facts['bootstrap_servers']}, 1 intake, {facts['workers']} worker(s), {facts['seconds']:.1f} s"
+    )
 
 
 class PlainLines:
@@ -162,8 +164,8 @@ class Dashboard:
         """Return what is drawn."""
         return Group(
             Text(
-                f"\n{picture.rate:,.0f} records/s   intake {picture.intake_lag:,} records behind   "
-                f"workers {picture.worker_lag:,} frames behind   {picture.records:,} records   {picture.events:,} events",
+                f"\n{picture.rate:,.0f} records/s   intake {picture.intake_lag:,} records behind   workers "
+                f"{picture.worker_lag:,} frames behind   {picture.records:,} records   {picture.events:,} events",
                 style="bold",
             ),
             Text("   ".join(map(_process, children)), style="dim"),

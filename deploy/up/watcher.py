@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from deploy.admin import Admin, Group
-from deploy.kafka import partitions_of
+from deploy.kafka import partitions_of, start_at
 from deploy.settings import Settings
 from schemas.events import FuseEvent, FuseState
 
 LAST_EVENTS: Final = 200
+ANSWER_WITHIN_S: Final = 1.5
 
 
 @dataclass
@@ -46,12 +48,17 @@ class Watcher:
     """Keeps a picture up to date. `on_event` is called for every fuse event, once."""
 
     def __init__(
-        self, settings: Settings, admin: Admin, consumer: AIOKafkaConsumer, on_event: Callable[[FuseEvent], None]
+        self,
+        settings: Settings,
+        admin: Admin,
+        consumers: tuple[AIOKafkaConsumer, AIOKafkaConsumer],
+        on_event: Callable[[FuseEvent], None],
     ) -> None:
         self.picture = Picture()
         self._settings = settings
         self._admin = admin
-        self._consumer = consumer
+        # Two, because a fetch that waits for records holds up all questions behind it.
+        self._asking, self._listening = consumers
         self._on_event = on_event
         self._sequences: dict[str, int] = {}
         self._inputs: list[TopicPartition] = []
@@ -67,12 +74,9 @@ class Watcher:
         self._signals = await partitions_of(reached, [names.signals])
         states = await partitions_of(reached, [names.fuse_state])
         events = await partitions_of(reached, [names.fuse_events])
-        self._consumer.assign([*states, *events])
-        for partition, offset in (await self._consumer.beginning_offsets(states)).items():
-            self._consumer.seek(partition, offset)
-        for partition, offset in (await self._consumer.end_offsets(events)).items():
-            self._consumer.seek(partition, offset)
-        self.picture.records = sum((await self._consumer.end_offsets(self._inputs)).values())
+        offsets = await self._asking.beginning_offsets(states) | await self._asking.end_offsets(events)
+        start_at(self._listening, offsets)
+        self.picture.records = sum((await self._asking.end_offsets(self._inputs)).values())
         self._looked_at = asyncio.get_running_loop().time()
 
     async def groups(self) -> tuple[Group | None, Group | None]:
@@ -80,9 +84,17 @@ class Watcher:
         settings = self._settings
         return await self._admin.group(settings.intake_group), await self._admin.group(settings.worker_group)
 
-    async def look(self) -> None:
-        """Ask for offsets, and bring the rates up to date."""
-        ends = await self._consumer.end_offsets([*self._inputs, *self._signals])
+    async def look(self) -> str:
+        """Bring rates and lags up to date; return why not when the broker does not answer, else ""."""
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await self._look()
+        except (KafkaError, TimeoutError) as error:
+            return f"the broker does not tell how things stand: {error or type(error).__name__}"
+        return ""
+
+    async def _look(self) -> None:
+        ends = await self._asking.end_offsets([*self._inputs, *self._signals])
         read = await self._admin.committed(self._settings.intake_group, self._inputs)
         applied = await self._admin.committed(self._settings.worker_group, self._signals)
         now = asyncio.get_running_loop().time()
@@ -97,7 +109,7 @@ class Watcher:
         """Take fuse states and events in until cancelled."""
         events = self._settings.topics.fuse_events
         while True:
-            batches = await self._consumer.getmany(timeout_ms=500)
+            batches = await self._listening.getmany(timeout_ms=500)
             for partition, records in batches.items():
                 for record in records:
                     try:

@@ -18,7 +18,7 @@ from streams.engine.codec import decode, encode, is_settled
 from streams.engine.events import FUSE_EVENTS, Output, fuse_state
 from streams.engine.plan import Plan
 from streams.engine.product import Counts, apply, close_orphans, fire_timers
-from streams.engine.signals import RULES, Signal
+from streams.engine.signals import RULES, TICK, Signal
 from streams.engine.state import ProductState
 from streams.engine.watchlist import Watchlist
 
@@ -57,13 +57,16 @@ class Partition:
         hot, dirty, counts = self._hot, self._dirty, self.counts
         log_time = self.log_time
         for signal in signals:
-            source, position, time, product_id = signal[1:5]
+            kind, source, position, time, product_id = signal[:5]
+            if kind == TICK:
+                outputs += self._fire(time)
+                continue
             if position <= positions[source]:
                 counts.repeated += 1
                 continue
             positions[source] = position
             log_time = max(log_time, time)
-            if signal[0] == RULES:
+            if kind == RULES:
                 outputs += self._take_rules(signal[5])
                 continue
             state = hot.get(product_id)

@@ -68,6 +68,7 @@ class ReturnSpike:
         self.begin = self.end = 0
         self.last_period = 0
         self.oldest = 0
+        self.history = 0
         self.returns = self.units_returned = self.units_ordered = 0
         self.buckets: dict[int, list[int]] = {}
         self.periods: dict[int, list[int]] = {}
@@ -159,11 +160,14 @@ class ReturnSpike:
         if last != self.last_period:
             self.last_period = last
             self.baseline = None
-        oldest = last - 2 * limits.history + 2
-        if oldest != self.oldest:
-            self.oldest = oldest
-            for forgotten in [number for number in self.periods if number < oldest]:
-                del self.periods[forgotten]
+        periods = self.periods
+        if limits.history != self.history:
+            # What was forgotten under the old history stays forgotten: also what a late event put behind newer ones.
+            self.history = limits.history
+            self.periods = periods = {number: counts for number, counts in periods.items() if number >= self.oldest}
+        self.oldest = last - 2 * limits.history + 2
+        while periods and (number := next(iter(periods))) < self.oldest:
+            del periods[number]
         self.newest = now
         self.begin = now * limits.bucket
         self.end = self.begin + limits.bucket
@@ -245,7 +249,11 @@ class ReturnSpike:
             self.newest,
             self.last_period,
             [[self.newest - index, *counts] for index, counts in self.buckets.items() if any(counts)],
-            [[self.last_period - number, *counts] for number, counts in self.periods.items() if any(counts)],
+            [
+                [self.last_period - number, *counts]
+                for number, counts in self.periods.items()
+                if any(counts) and number >= self.oldest
+            ],
             [[self.newest - index, return_id] for index, return_id in self.return_ids],
         ]
 

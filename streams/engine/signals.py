@@ -27,5 +27,18 @@ COMMAND: Final = 5
 """[..., {command_id, action, actor, reason, issued_at, rule, sku_id, expires_at, expected_sequence}] (times in ms)"""
 RULES: Final = 6
 """[..., {version, issued_at, actor, rules}]; product_id is "" and every partition gets one."""
+TICK: Final = 7
+"""[TICK, 0, 0, time_ms, ""]: every source has passed ``time_ms``. Stands in front of each late signal, see
+:func:`tick_before`.
+"""
 
 LINES_PER_OFFSET: Final = 256
+
+
+def tick_before(key: int) -> Signal:
+    """Return the tick that stands in front of a late signal.
+
+    ``key`` is the place of the signal in the merged order, later than its own time. All sources have passed the
+    millisecond before, and whether a tick has said so would otherwise be chance: so it is said.
+    """
+    return [TICK, 0, 0, key - 1, ""]

@@ -1,13 +1,13 @@
 """The consumer of the intake: aiokafka's, which also tells how far it is with a partition.
 
 Verified on aiokafka 0.14. ``position`` of a partition moves when ``getmany`` hands records out (or skips markers of
-transactions), never before; ``highwater``, ``lso`` and ``timestamp`` are set together by each answer to a fetch. There is one
-fetch at a time to each broker, and while one is under way the partitions that it does not name wait, so it must not wait
-long for records: ``FETCH_WAIT_MS``. A record that arrives meanwhile is answered at once. When the task that fetches dies,
-``getmany`` goes on returning nothing.
+transactions), never before; ``highwater``, ``lso`` and ``timestamp`` are set together by each answer to a fetch. There
+is one fetch at a time to each broker, and while one is under way the partitions that it does not name wait, so it must
+not wait long for records: ``FETCH_WAIT_MS``. A record that arrives meanwhile is answered at once. When the task that
+fetches dies, ``getmany`` goes on returning nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,6 +19,33 @@ from streams.config import IntakeConfig
 
 FETCH_WAIT_MS: Final = 100
 METADATA_MAX_AGE_MS: Final = 30_000
+
+
+Header = tuple[str, bytes]
+
+
+class Record(Protocol):
+    """What the intake needs of a record: those that aiokafka reads have it, and what it makes of them as well."""
+
+    @property
+    def offset(self) -> int:
+        """The offset in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since 1970; -1 when the record has none."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key's bytes."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The value's bytes; None in a tombstone."""
+
+    @property
+    def headers(self) -> Sequence[Header]:
+        """Names and values."""
 
 
 class PartitionState(Protocol):
@@ -41,14 +68,31 @@ class SourceConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         state: PartitionState = self._subscription.subscription.assignment.state_value(partition)
         return state
 
+    async def poll(
+        self, partitions: Sequence[TopicPartition], *, timeout_ms: int, max_records: int
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Return records of the partitions (none: of all), waiting for them if there are none."""
+        for fetched in self._fetcher._records.values():  # noqa: SLF001
+            records = getattr(fetched, "_partition_records", None)
+            if records is not None:
+                # Else aiokafka copies each record into an object of 11 attributes, which costs as much as reading it.
+                records._consumer_record = _as_it_is  # noqa: SLF001
+        found: Mapping[TopicPartition, Sequence[Record]]
+        found = await self.getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+        return found
+
     def check(self) -> None:
         """Raise BrokerError when the consumer cannot fetch any more."""
         if self._fetcher.error_future.done():
             raise BrokerError("the consumer has stopped fetching because of an error in it, see the log above")
 
 
-def source_consumer(config: IntakeConfig, topics: Sequence[str], listener: ConsumerRebalanceListener) -> SourceConsumer:
-    """Return a consumer of the topics, not started, in the group of the intakes."""
+def _as_it_is(_: TopicPartition, record: Record) -> Record:
+    return record
+
+
+def source_consumer(config: IntakeConfig, listener: ConsumerRebalanceListener) -> SourceConsumer:
+    """Return a consumer of all inputs, not started, in the group of the intakes."""
     client: dict[str, Any] = {**config.kafka.client}
     consumer = SourceConsumer(
         **client,
@@ -65,5 +109,5 @@ def source_consumer(config: IntakeConfig, topics: Sequence[str], listener: Consu
         heartbeat_interval_ms=config.session_timeout_ms // 4,
         rebalance_timeout_ms=config.session_timeout_ms,
     )
-    consumer.subscribe(topics, listener=listener)
+    consumer.subscribe(config.topics.inputs, listener=listener)
     return consumer

@@ -14,8 +14,8 @@ from schemas.parse import Reason
 class IntakeCounts:
     """Counters since the start, and how things stand now (``behind``, ``lag``, ``passed``).
 
-    ``dead_letters`` are counted by (topic, reason), once they are acknowledged. ``lag`` is in records, read or not, that are
-    not yet in a frame, by source. ``passed`` is the time (ms) of the last progress report.
+    ``dead_letters`` are counted by (topic, reason), once they are acknowledged. ``lag`` counts, by source, the records
+    that are not on their way into a frame yet. ``passed`` is the time (ms) of the last progress report.
     """
 
     records: Counter[str] = field(default_factory=Counter)
@@ -55,7 +55,9 @@ class IntakeCollector(Collector):
         yield CounterMetricFamily("livefuse_intake_frame_bytes", "Bytes of the frames.", value=counts.frame_bytes)
         yield CounterMetricFamily("livefuse_intake_ticks", "Frames without signals.", value=counts.ticks)
         yield CounterMetricFamily("livefuse_intake_commits", "Commits of source offsets.", value=counts.commits)
-        yield CounterMetricFamily("livefuse_intake_rebalances", "Times that sources were given.", value=counts.rebalances)
+        yield CounterMetricFamily(
+            "livefuse_intake_rebalances", "Times that sources were given.", value=counts.rebalances
+        )
         yield GaugeMetricFamily("livefuse_intake_behind", "1 while a source has records to read.", value=counts.behind)
         yield GaugeMetricFamily(
             "livefuse_intake_passed_seconds", "Event time that all sources have passed.", value=counts.passed / 1000

@@ -3,8 +3,8 @@
     __streams.errors.topic | partition | offset | message     where it came from and what is wrong, without what it held
     livefuse.reason                                           empty, not_json, invalid, too_large or future_timestamp
 
-Verified on aiokafka 0.14: ``send`` takes no record without key and value, a batch does; the first record of a batch may be
-larger than the batch.
+Verified on aiokafka 0.14: ``send`` takes no record without key and value, a batch does; the first record of a batch may
+be larger than the batch.
 """
 
 import asyncio
@@ -14,17 +14,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
-from aiokafka import ConsumerRecord
+from aiokafka import TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from schemas.parse import Refusal
 from schemas.topics import TopicNames
+from streams.intake.consumer import Header, Record
 from streams.intake.counts import IntakeCounts
 
 MOST_QUEUED: Final = 1_000
 _PREFIX: Final = "__streams.errors."
-
-Header = tuple[str, bytes]
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ Send = Callable[[str, Batch], Awaitable[None]]
 
 
 class DeadLetters:
-    """Writes dead letters in their order, a batch at a time. ``queued`` and ``acknowledged`` count them since the start."""
+    """Writes dead letters, a batch at a time. ``queued`` and ``acknowledged`` count them since the start."""
 
     def __init__(self, names: TopicNames, new_batch: Callable[[], Batch], send: Send, counts: IntakeCounts) -> None:
         self.queued = 0
@@ -61,14 +60,14 @@ class DeadLetters:
         self._new_batch = new_batch
         self._send = send
         self._counts = counts
-        self._letters: deque[tuple[ConsumerRecord[bytes, bytes], Refusal]] = deque()
+        self._letters: deque[tuple[TopicPartition, Record, Refusal]] = deque()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
 
-    def put(self, record: "ConsumerRecord[bytes, bytes]", refusal: Refusal) -> None:
+    def put(self, partition: TopicPartition, record: Record, refusal: Refusal) -> None:
         """Queue a record that cannot be used."""
-        self._letters.append((record, refusal))
+        self._letters.append((partition, record, refusal))
         self.queued += 1
         self._wake.set()
         if len(self._letters) >= MOST_QUEUED:
@@ -79,7 +78,7 @@ class DeadLetters:
         await self._room.wait()
 
     async def run(self) -> None:
-        """Write letters until cancelled. Raises what ``send`` raises, but for a record that the broker finds too large."""
+        """Write letters until cancelled. Raises what ``send`` raises, but not for a record that is too large."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -92,17 +91,17 @@ class DeadLetters:
         topic = self._names.dead_letters(source)
         batch = self._new_batch()
         count = 0
-        for record, refusal in self._letters:
-            if record.topic != source or not _append(batch, self._letter(record, refusal)):
+        for partition, record, refusal in self._letters:
+            if partition.topic != source or not _append(batch, self._letter(partition, record, refusal)):
                 break
             count += 1
         try:
             await self._send(topic, batch)
         except (MessageSizeTooLargeError, RecordListTooLargeError):
-            for record, refusal in list(islice(self._letters, count)):
-                await self._write_alone(self._letter(record, refusal))
+            for each in list(islice(self._letters, count)):
+                await self._write_alone(self._letter(*each))
         for _ in range(count):
-            _, refusal = self._letters.popleft()
+            *_, refusal = self._letters.popleft()
             self._counts.dead_letters[source, refusal.reason] += 1
         self.acknowledged += count
         if len(self._letters) < MOST_QUEUED // 2:
@@ -116,8 +115,8 @@ class DeadLetters:
         except (MessageSizeTooLargeError, RecordListTooLargeError):
             where = {name.removeprefix(_PREFIX): value.decode() for name, value in letter.headers[-5:]}
             log.exception(
-                "dead_letter.without_value %s[%s]@%s: the record of %d bytes is larger than %s takes; only its headers go "
-                "there, the record stays in its own topic. Raise max.message.bytes of %s.",
+                "dead_letter.without_value %s[%s]@%s: the record of %d bytes is larger than %s takes; only its headers "
+                "go there, the record stays in its own topic. Raise max.message.bytes of %s.",
                 where["topic"],
                 where["partition"],
                 where["offset"],
@@ -130,16 +129,16 @@ class DeadLetters:
             _append(batch, letter._replace(value=None, headers=[*letter.headers, ("livefuse.value_left_out", size)]))
             await self._send(letter.topic, batch)
 
-    def _letter(self, record: "ConsumerRecord[bytes, bytes]", refusal: Refusal) -> Letter:
+    def _letter(self, partition: TopicPartition, record: Record, refusal: Refusal) -> Letter:
         facts = {
-            "topic": record.topic,
-            "partition": str(record.partition),
+            "topic": partition.topic,
+            "partition": str(partition.partition),
             "offset": str(record.offset),
             "message": refusal.message,
         }
         headers = [*record.headers, *((f"{_PREFIX}{name}", fact.encode()) for name, fact in facts.items())]
         headers.append(("livefuse.reason", refusal.reason.encode()))
-        return Letter(self._names.dead_letters(record.topic), record.key, record.value, headers)
+        return Letter(self._names.dead_letters(partition.topic), record.key, record.value, headers)
 
 
 def _append(batch: Batch, letter: Letter) -> bool:

@@ -1,7 +1,7 @@
 """Writing frames: one writer for each partition of the signals topic, one frame in flight in each.
 
-    quiet    signal ▶ frame of 1 ▶ acknowledged                        no wait
-    busy     frame in flight ─────────▶ acknowledged ▶ next frame, of all that came meanwhile (at most ``frame_signals``)
+    quiet    signal ▶ frame of 1 ▶ acknowledged                              no wait
+    busy     frame in flight ─────▶ acknowledged ▶ next frame, of all that came meanwhile
 
 So frames grow with the load. What a frame costs a worker hardly depends on what is in it, so a partition also keeps a
 pace: its frames begin at least ``partitions / FRAMES_PER_SECOND`` apart. A frame after a pause does not wait.
@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from schemas.topics import partition_of
-from streams.engine.signals import RULES, Signal
+from streams.engine.signals import RULES, Signal, tick_before
 from streams.frames import Frame, encode
 from streams.intake.counts import IntakeCounts
 from streams.intake.sources import Progress, SourceTable
@@ -140,11 +140,15 @@ class FrameWriter:
             if queue is None:
                 if signal[0] == RULES:
                     for each in queues:
+                        if signal[3] < entry[0]:
+                            each.append(tick_before(entry[0]))
                         each.append(signal)
                     continue
                 if len(known) >= _KNOWN_PRODUCTS:
                     known.clear()
                 queue = known[product_id] = partition_of(product_id, number)
+            if signal[3] < entry[0]:
+                queues[queue].append(tick_before(entry[0]))
             queues[queue].append(signal)
         for partition, length in zip(partitions, before, strict=True):
             if added := len(partition.signals) - length:
@@ -171,8 +175,8 @@ class FrameWriter:
             if partition.in_flight and age_s > WARN_AFTER_S and now_s - partition.warned_s > WARN_AFTER_S:
                 partition.warned_s = now_s
                 log.warning(
-                    "frame.waiting partition=%d: not acknowledged for %.0f s. The broker is away or does not take records "
-                    "(disk full, too few replicas); nothing is lost, the intake waits.",
+                    "frame.waiting partition=%d: not acknowledged for %.0f s. The broker is away or does not take "
+                    "records (disk full, too few replicas); nothing is lost, the intake waits.",
                     partition.number,
                     age_s,
                 )

@@ -1,23 +1,28 @@
 """The intake process: reads the input topics, writes frames and dead letters, commits what is acknowledged.
 
-    getmany ─▶ parse ─▶ merge ─▶ take ─▶ frame writers ─▶ livefuse.signals
-                 └────▶ dead letters ─▶ dlq.*                     │ acknowledged
+    poll ─▶ parse ─▶ merge ─▶ take ─▶ frame writers ─▶ livefuse.signals
+              └────▶ dead letters ─▶ dlq.*                     │ acknowledged
                                                                   ▼
                           commit: offsets of what had been taken, once all of that is acknowledged
 
-One loop reads, parses and merges; it never waits for an acknowledgement unless too much is queued. What it does with a batch,
-between two awaits, is not interrupted: so what ``getmany`` has handed out is always queued, written or refused when anybody
-else looks.
+One loop reads, parses and merges; it never waits for an acknowledgement unless too much is queued. What it does with a
+batch, between two awaits, is not interrupted: so what ``poll`` has handed out is always queued, written or refused when
+anybody else looks.
 
-Guarantees: an offset is committed only when every signal and every dead letter of the records before it is acknowledged.
-A failed send ends the process with SendFailed before that. A crash, a rebalance or a zombie makes repeats, never gaps:
-signals of a source come in the order of its offsets in every partition, and repeats bear the same position.
+Guarantees: an offset is committed only when every signal and every dead letter of the records before it is
+acknowledged. A failed send ends the process with SendFailed before that. A crash, a rebalance or a zombie makes
+repeats, never gaps: signals of a source come in the order of its offsets in every partition, and repeats bear the same
+position.
 
-How it ends: ``stop`` is set: what has been taken is written, acknowledged and committed, then the group is left; a
-SendFailed or another error: nothing more is committed, the error is raised; the broker is away: it waits, for hours if need be.
+How it ends::
+
+    stop is set            what has been taken is written, acknowledged and committed; it leaves the group
+    SendFailed, any error  nothing more is committed, the error is raised
+    the broker is away     it does not end: it waits, for hours if need be
 """
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
@@ -25,7 +30,7 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.codec import has_snappy
 from aiokafka.errors import (
@@ -50,7 +55,7 @@ from streams.client import (
 )
 from streams.config import IntakeConfig
 from streams.engine.signals import Signal
-from streams.intake.consumer import SourceConsumer, source_consumer
+from streams.intake.consumer import Record, SourceConsumer, source_consumer
 from streams.intake.counts import IntakeCounts
 from streams.intake.dead_letters import Batch, DeadLetters
 from streams.intake.frame_writer import FrameWriter
@@ -58,12 +63,13 @@ from streams.intake.parse import read, readers
 from streams.intake.sources import UNREACHABLE_S, SourceTable
 
 POLL_MS: Final = 100
-CHUNK: Final = 4_000
-"""Records that are parsed in one go: about 25 ms."""
+CHUNK: Final = 2_000
+"""Records that are parsed in one go: about 10 ms."""
 
-SOURCE_QUEUE: Final = 10_000
+SOURCE_QUEUE: Final = 4_000
 """Signals of a source that are queued before no more of it are fetched."""
 
+GC_THRESHOLDS: Final = (50_000, 20, 100)
 COMMIT_S: Final = 0.5
 DRAIN_S: Final = 3.0
 CLOSE_S: Final = 2.0
@@ -83,9 +89,18 @@ class Checkpoint(NamedTuple):
 async def run(config: IntakeConfig, stop: asyncio.Event, counts: IntakeCounts | None = None) -> None:
     """Run an intake until ``stop`` is set. Raises TopicMismatch, BrokerRefused, SendFailed or another BrokerError."""
     counts = counts or IntakeCounts()
-    while await wait_for_broker(config.kafka.client, stop):
-        intake = Intake(config, counts)
+    client = config.kafka.client
+    # Signals are queued and let go by the thousand and none is part of a cycle. To look for cycles among them again and
+    # again would take a quarter of the time.
+    gc.set_threshold(*GC_THRESHOLDS)
+    while await wait_for_broker(client, stop):
+        intake = None
         try:
+            check_topics(await partition_counts(client), _needed(config))
+            idempotent = config.kafka.transactions
+            if idempotent is None:
+                idempotent = await supports_transactions(client)
+            intake = Intake(config, counts, idempotent=idempotent)
             if await _unless(stop, intake.open()):
                 await intake.run(stop)
         except BrokerUnavailable as error:
@@ -93,60 +108,58 @@ async def run(config: IntakeConfig, stop: asyncio.Event, counts: IntakeCounts | 
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), RETRY_S)
         finally:
-            await intake.close()
+            if intake is not None:
+                await intake.close()
 
 
 class Intake:
     """One intake: a member of the group, from :meth:`open` to :meth:`close`."""
 
-    def __init__(self, config: IntakeConfig, counts: IntakeCounts) -> None:
+    def __init__(self, config: IntakeConfig, counts: IntakeCounts, *, idempotent: bool) -> None:
         self._config = config
         self._counts = counts
         self._topics: TopicNames = config.topics
         self._readers = readers(config.topics)
-        self._consumer: SourceConsumer = source_consumer(config, config.topics.inputs, _Rebalance(self))
-        self._producer: AIOKafkaProducer | None = None
-        self._writer = FrameWriter(
-            f"{config.application}-{uuid4().hex[:12]}", config.partitions, config.frame_signals, self._send_frame, counts
+        self._consumer: SourceConsumer = source_consumer(config, _Rebalance(self))
+        self._producer = AIOKafkaProducer(
+            **config.kafka.client,
+            client_id=f"{config.application}-intake",
+            acks="all",
+            enable_idempotence=idempotent,
+            # aiokafka compresses lz4 at its slowest level, which costs more than all the rest of the intake together.
+            compression_type="snappy" if has_snappy() else None,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=LARGEST_FRAME_BYTES,
         )
-        self._letters = DeadLetters(config.topics, self._new_batch, self._send_letters, counts)
+        self._writer = FrameWriter(
+            f"{config.application}-{uuid4().hex[:12]}",
+            config.partitions,
+            config.frame_signals,
+            self._send_frame,
+            counts,
+        )
+        self._letters = DeadLetters(config.topics, self._producer.create_batch, self._send_letters, counts)
         self._table: SourceTable | None = None
         self._checkpoint: Checkpoint | None = None
         self._committed: dict[TopicPartition, int] = {}
 
     async def open(self) -> None:
-        """Check the topics, connect and join the group. Raises TopicMismatch, BrokerUnavailable, BrokerRefused."""
-        config, client = self._config, self._config.kafka.client
-        inputs = config.topics.inputs
-        needed: dict[str, int | None] = dict.fromkeys(inputs)
-        needed |= dict.fromkeys(map(config.topics.dead_letters, inputs))
-        needed[config.topics.signals] = config.partitions
-        check_topics(await partition_counts(client), needed)
-        idempotent = config.kafka.transactions
-        if idempotent is None:
-            idempotent = await supports_transactions(client)
-        self._producer = AIOKafkaProducer(
-            **client,
-            client_id=f"{config.application}-intake",
-            acks="all",
-            enable_idempotence=idempotent,
-            compression_type="snappy" if has_snappy() else None,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=LARGEST_FRAME_BYTES,
-        )
+        """Connect and join the group. Raises BrokerUnavailable, BrokerRefused."""
+        where = addresses(self._config.kafka.client)
         try:
             await self._producer.start()
             await self._consumer.start()
         except REFUSALS as error:
-            raise BrokerRefused(f"the broker at {addresses(client)} refuses the intake: {error!r}") from error
+            raise BrokerRefused(f"the broker at {where} refuses the intake: {error!r}") from error
         except KafkaError as error:
-            raise BrokerUnavailable(f"the broker at {addresses(client)} went away: {error!r}.") from error
-        log.info("intake.joined group=%s-intake idempotent=%s", config.application, idempotent)
+            raise BrokerUnavailable(f"the broker at {where} went away: {error!r}.") from error
+        log.info("intake.joined group=%s-intake", self._config.application)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read and write until ``stop`` is set, then drain. Raises SendFailed, BrokerRefused, BrokerError."""
         reading = [asyncio.create_task(self._read_on()), asyncio.create_task(self._commit_on())]
-        writing = [asyncio.create_task(each.run()) for each in (self._letters, *self._writer.partitions)]
+        writing = [asyncio.create_task(self._letters.run())]
+        writing += [asyncio.create_task(partition.run()) for partition in self._writer.partitions]
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([*reading, *writing, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -164,11 +177,10 @@ class Intake:
     async def close(self) -> None:
         """Leave the group and disconnect, within a few seconds even when the broker is away."""
         for client in (self._consumer, self._producer):
-            if client is not None:
-                try:
-                    await asyncio.wait_for(client.stop(), CLOSE_S)
-                except (KafkaError, TimeoutError) as error:
-                    log.warning("intake.close %r", error)
+            try:
+                await asyncio.wait_for(client.stop(), CLOSE_S)
+            except (KafkaError, TimeoutError) as error:
+                log.warning("intake.close %r", error)
 
     async def revoked(self) -> None:
         """Finish what has been taken, commit it, and forget the sources."""
@@ -180,8 +192,10 @@ class Intake:
                     await asyncio.wait_for(self._commit(checkpoint.offsets), CLOSE_S)
             self._writer.close()
 
-    def assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """Begin with new sources."""
+    def assigned(self, partitions: Collection[TopicPartition]) -> SourceTable:
+        """Begin with new sources; those that were begun with already stay."""
+        if self._table is not None:
+            return self._table
         consumer, topics = self._consumer, self._topics.inputs
         counts = {topic: len(consumer.partitions_for_topic(topic) or ()) for topic in topics}
         states = {partition: consumer.state_of(partition) for partition in partitions}
@@ -190,6 +204,7 @@ class Intake:
         self._writer.open(self._table)
         self._counts.rebalances += 1
         log.info("intake.assigned sources=%d others=%d", len(self._table.names), len(self._table.others))
+        return self._table
 
     async def _read_on(self) -> None:
         consumer, tick_s = self._consumer, self._config.tick_interval_ms / 1000
@@ -198,7 +213,7 @@ class Intake:
             await self._letters.room()
             wanted = self._table.hungry(SOURCE_QUEUE) if self._table else ()
             try:
-                batches = await consumer.getmany(*wanted, timeout_ms=POLL_MS, max_records=CHUNK)
+                batches = await consumer.poll(wanted, timeout_ms=POLL_MS, max_records=CHUNK)
             except KafkaError as error:
                 await _survive(error)
                 continue
@@ -208,22 +223,19 @@ class Intake:
             if self._table:
                 self._forward(self._table)
                 self._writer.tick(tick_s)
-            # With a backlog getmany does not wait, and nothing else would get its turn.
+            # With a backlog poll does not wait, and nothing else would get its turn.
             await asyncio.sleep(0)
 
-    def _read(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]) -> None:
-        if self._table is None:
-            # Records can be there before aiokafka has told about the assignment that they belong to.
-            self.assigned(self._consumer.assignment())
-        table = self._table
-        assert table is not None
+    def _read(self, batches: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        # Records can be there before aiokafka has told about the assignment that they belong to.
+        table = self._table or self.assigned(self._consumer.assignment())
         for partition, records in batches.items():
             index, reader = table.index[partition], self._readers[partition.topic]
             signals: list[Signal] = []
             for record in records:
                 found = read(reader, record.value, record.timestamp, index, record.offset)
                 if isinstance(found, Refusal):
-                    self._letters.put(record, found)
+                    self._letters.put(partition, record, found)
                 else:
                     signals += found
             table.push(index, signals)
@@ -232,8 +244,8 @@ class Intake:
     def _forward(self, table: SourceTable) -> None:
         for source in table.observe(_now_ms(), time.monotonic()):
             log.warning(
-                "source.unreachable %s: the broker has told nothing of it for %g s. The others go on without it; what it "
-                "brings later comes late.",
+                "source.unreachable %s: the broker has told nothing of it for %g s. The others go on without it; what "
+                "it brings later comes late.",
                 source.name,
                 UNREACHABLE_S,
             )
@@ -271,7 +283,7 @@ class Intake:
         try:
             await self._consumer.commit(changed)
         except (CommitFailedError, IllegalStateError):
-            log.info("commit.refused: the sources have been given to another intake, which reads from the commit before")
+            log.info("commit.refused: the sources are given to another intake, which reads from the commit before")
         except REFUSALS as error:
             raise BrokerRefused(f"the broker refuses to commit offsets: {error!r}") from error
         except KafkaError as error:
@@ -286,26 +298,19 @@ class Intake:
         deadline = time.monotonic() + DRAIN_S
         while not (self._writer.reached(marks) and self._letters.acknowledged >= letters):
             if time.monotonic() > deadline:
-                log.warning("intake.not_drained: frames are not acknowledged; the next intake reads their records again")
+                log.warning("intake.not_drained: frames are not acknowledged; their records will be read again")
                 return False
             await asyncio.sleep(0.005)
         return True
 
     async def _send_frame(self, partition: int, value: bytes) -> None:
-        assert self._producer is not None
         topic = self._topics.signals
         try:
             await (await self._producer.send(topic, value, partition=partition))
         except KafkaError as error:
             raise SendFailed(f"{topic}[{partition}] does not take a frame of {len(value)} bytes: {error!r}") from error
 
-    def _new_batch(self) -> Batch:
-        assert self._producer is not None
-        batch: Batch = self._producer.create_batch()
-        return batch
-
     async def _send_letters(self, topic: str, batch: Batch) -> None:
-        assert self._producer is not None
         try:
             await (await self._producer.send_batch(batch, topic, partition=0))
         except (MessageSizeTooLargeError, RecordListTooLargeError):
@@ -326,6 +331,12 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._intake.assigned(assigned)
+
+
+def _needed(config: IntakeConfig) -> dict[str, int | None]:
+    inputs = config.topics.inputs
+    letters = map(config.topics.dead_letters, inputs)
+    return {**dict.fromkeys(inputs), **dict.fromkeys(letters), config.topics.signals: config.partitions}
 
 
 def _now_ms() -> int:

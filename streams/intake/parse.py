@@ -3,8 +3,8 @@
 A record is used whole or not at all: one bad line refuses the whole order. Nothing here repeats what a record held: a
 refusal names fields.
 
-``read`` runs once for each record of a sale, so it does little: the validators of ``schemas.parse`` build dicts in Rust, the
-functions below take them apart. Only what they refuse is looked at closely.
+``read`` runs once for each record of a sale, so it does little: the validators of ``schemas.parse`` build dicts in
+Rust, the functions below take them apart. Only what they refuse is looked at closely.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,17 @@ from schemas.records import Complaint, Order, Return, StockLevel
 from schemas.rules import RuleSet
 from schemas.times import to_ms
 from schemas.topics import LARGEST_FRAME_BYTES, LARGEST_RECORD_BYTES, TopicNames
-from streams.engine.signals import CANCELLATION, COMMAND, COMPLAINT, LINES_PER_OFFSET, ORDER, RETURN, RULES, STOCK, Signal
+from streams.engine.signals import (
+    CANCELLATION,
+    COMMAND,
+    COMPLAINT,
+    LINES_PER_OFFSET,
+    ORDER,
+    RETURN,
+    RULES,
+    STOCK,
+    Signal,
+)
 
 FURTHEST_AHEAD_MS: Final = 300_000
 """A record that is further ahead of its Kafka timestamp is refused: it would poison every window."""
@@ -48,7 +58,9 @@ class Reader(NamedTuple):
     model: type[BaseModel]
 
 
-def read(reader: Reader, value: bytes | None, timestamp: int | None, source: int, offset: int) -> list[Signal] | Refusal:
+def read(
+    reader: Reader, value: bytes | None, timestamp: int | None, source: int, offset: int
+) -> list[Signal] | Refusal:
     """Return the signals of a record, in their order and all of one time, or why there are none.
 
     ``timestamp`` is the record's Kafka timestamp (ms); with None or a negative one there is no look at the future.
@@ -89,7 +101,8 @@ def _order(value: bytes, source: int, offset: int) -> list[Signal]:
     order = parse_order(value)
     get = order.get
     kind = CANCELLATION if get("status") == "cancelled" else ORDER
-    time_ms, order_id, event_id, room_id = to_ms(order["occurred_at"]), order["order_id"], get("event_id"), get("room_id")
+    time_ms = to_ms(order["occurred_at"])
+    order_id, event_id, room_id = order["order_id"], get("event_id"), get("room_id")
     position = offset * LINES_PER_OFFSET
     lines = order["lines"]
     if len(lines) == 1:
@@ -150,7 +163,8 @@ def _complaint(value: bytes, source: int, offset: int) -> list[Signal]:
 def _stock_level(value: bytes, source: int, offset: int) -> list[Signal]:
     record = parse_stock_level(value)
     get = record.get
-    tail = [get("sku_id"), record["on_hand"], get("reserved") or 0, get("safety_stock"), get("room_id"), get("snapshot_id")]
+    quantities = [record["on_hand"], get("reserved") or 0, get("safety_stock")]
+    tail = [get("sku_id"), *quantities, get("room_id"), get("snapshot_id")]
     return [_head(STOCK, record, source, offset) + tail]
 
 

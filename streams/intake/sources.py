@@ -10,7 +10,7 @@ least, there was nothing behind 40; whether that also holds at t2 a process cann
 between. ``sure_ms`` is therefore t1, and a source is caught up while that is not long ago.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
@@ -51,7 +51,7 @@ class Source:
         self._silent_s = 0.0
 
     def observe(self, now_ms: int, step_s: float, *, waiting: bool) -> bool:
-        """Look at what the last fetch told; ``waiting``: nothing of the source is queued. True if a fetch was answered."""
+        """Look at what the last fetch told; ``waiting``: nothing is queued. True if a fetch was answered since."""
         state = self.state
         polled_ms = state.timestamp
         answered = polled_ms is not None and polled_ms != self._polled_ms
@@ -60,10 +60,7 @@ class Source:
         self._silent_s = self._silent_s + step_s if waiting and not answered else 0.0
         end = self.end
         self.caught_up = (
-            end is not None
-            and state.has_valid_position
-            and state.position >= end
-            and now_ms - self.sure_ms < FRESH_MS
+            end is not None and state.has_valid_position and state.position >= end and now_ms - self.sure_ms < FRESH_MS
         )
         return answered
 
@@ -87,21 +84,26 @@ class Source:
 class SourceTable:
     """The sources of one assignment, merged by event time.
 
-    ``topics`` are the input topics in the order of ties, ``counts`` their numbers of partitions. Signals name a source by
-    its index in ``names``; ``others`` are the sources that other intakes have.
+    ``topics`` are the input topics in the order of ties, ``counts`` their numbers of partitions. Signals name a source
+    by its index in ``names``; ``others`` are the sources that other intakes have.
     """
 
     def __init__(
-        self, states: Mapping[TopicPartition, PartitionState], topics: tuple[str, ...], counts: Mapping[str, int], now_ms: int
+        self,
+        states: Mapping[TopicPartition, PartitionState],
+        topics: Sequence[str],
+        counts: Mapping[str, int],
+        now_ms: int,
     ) -> None:
         ranked = sorted(states, key=lambda each: (topics.index(each.topic), each.partition))
         self.sources = [
-            Source(each, topics.index(each.topic) * _RANKS_PER_TOPIC + each.partition, states[each], now_ms) for each in ranked
+            Source(each, topics.index(each.topic) * _RANKS_PER_TOPIC + each.partition, states[each], now_ms)
+            for each in ranked
         ]
         self.names = [source.name for source in self.sources]
-        self.others = [
-            name for topic in topics for number in range(counts[topic]) if (name := f"{topic}/{number}") not in set(self.names)
-        ]
+        own = set(self.names)
+        everything = (f"{topic}/{number}" for topic in topics for number in range(counts[topic]))
+        self.others = [name for name in everything if name not in own]
         self.index = {source.partition: number for number, source in enumerate(self.sources)}
         self._merge = Merge()
         self._observed_s: float | None = None
@@ -110,7 +112,7 @@ class SourceTable:
 
     def push(self, index: int, signals: Iterable[Signal]) -> None:
         """Queue signals of a source, in its order."""
-        self._merge.push(self.names[index], [(signal[3], signal[2], signal) for signal in signals])
+        self._merge.push_signals(self.names[index], signals)
 
     def hungry(self, limit: int) -> list[TopicPartition]:
         """Return the partitions of which fewer than ``limit`` signals are queued."""
@@ -144,7 +146,7 @@ class SourceTable:
     def progress(self, margin_ms: int) -> Progress:
         """Return how far the sources are, after :meth:`take`.
 
-        A source that is caught up has passed the time at which that was sure, less ``margin_ms`` for what is on its way.
+        A caught-up source has passed the time at which that was sure, less ``margin_ms`` for what is on its way.
         """
         passed = self._merge.bound() - 1
         live = True

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from schemas.errors import FrameError
+from schemas.errors import FrameError, LogError
 from schemas.events import cloud_event_headers
 from schemas.topics import TopicNames
 from streams.engine.events import FUSE_EVENTS, Output
@@ -112,8 +112,8 @@ class Lane:
     def take(self, offset: int, value: bytes | None, acknowledge: Acknowledge, *, behind: bool) -> bool:
         """Apply the frame at ``offset`` if it is the next one, pass over it if it was applied; False if one is missing.
 
-        ``behind`` tells whether more frames are there already. Raises FrameError, with the lane as it was before; after any
-        other error the lane must be closed.
+        ``behind`` tells whether more frames are there already. Raises FrameError for what is no frame, and LogError when the
+        engine fails on what is in it; then the lane must be closed.
         """
         if offset > self.next:
             return False
@@ -121,12 +121,13 @@ class Lane:
             self._keep(offset, acknowledge)
             return True
         try:
-            frame = decode(value)
+            release = self._alignment.add(offset, decode(value))
+            outputs = self._partition.apply(release.sources, release.signals) if release.signals else []
+            outputs += self._partition.tick(release.tick)
         except FrameError as error:
             raise FrameError(f"{self._topics.signals}[{self.number}]@{offset}: {error}") from error
-        release = self._alignment.add(offset, frame)
-        outputs = self._partition.apply(release.sources, release.signals) if release.signals else []
-        outputs += self._partition.tick(release.tick)
+        except Exception as error:
+            raise LogError(f"{self._topics.signals}[{self.number}]@{offset} cannot be applied: {error!r}") from error
         self.next = offset + 1
         self._counts.frames += 1
         self._counts.signals += len(release.signals)

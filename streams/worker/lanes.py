@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final, Protocol
 
-from schemas.errors import BrokerUnavailable, FencedError
+from schemas.errors import BrokerUnavailable, FencedError, LogError
 from streams.worker.lane import Acknowledge, Lane
 from streams.worker.metrics import WorkerCounts
 
@@ -102,8 +102,8 @@ class Lanes:
         end = self._feed.end(number)
         try:
             taken = lane.take(offset, value, acknowledge, behind=end is not None and offset + 1 < end)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the frame is not acknowledged and the process ends)
-            # A frame that is none leaves the lane as it was. After anything else it may be half applied.
+        except LogError as error:
+            # It is not acknowledged, and what may be half applied is not written.
             del self.open[number]
             self._spawn(self._end_lane(lane, error))
             return

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.errors import BrokerUnavailable, LivefuseError
+from schemas.errors import BrokerUnavailable, LivefuseError, LogError
 from schemas.topics import topics
 from streams import client
 from streams.config import WorkerConfig
@@ -29,7 +29,7 @@ from streams.worker.metrics import WorkerCounts
 from streams.worker.opening import Opening
 
 _START_S: Final = 60.0
-_STOP_S: Final = 3.0
+_STOP_S: Final = 2.0
 _PROGRESS_S: Final = 10.0
 
 log = logging.getLogger(__name__)
@@ -40,27 +40,36 @@ def run(config: WorkerConfig) -> int:
     for name in ("faust", "mode", "aiokafka", WorkerApp.__module__):
         # They tell of every step at INFO; what an operator needs is in our own lines. (Faust logs for our app under its module.)
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger(name).level))
-    return asyncio.run(_main(config))
+    with asyncio.Runner() as runner:
+        code, stopped = runner.run(_main(config))
+        if not stopped:
+            # Faust's threads wait for the group (a rebalance, a broker that is away) and nothing can call them off; everything that
+            # counts is written. Without this the process would stay until they have finished.
+            logging.shutdown()
+            os._exit(code)
+    return code
 
 
-async def _main(config: WorkerConfig) -> int:
+async def _main(config: WorkerConfig) -> tuple[int, bool]:
+    """Return the exit code, and whether nothing of Faust runs on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    worker = None
+    code = 0
     try:
         async with contextlib.AsyncExitStack() as stack:
             data_dir = config.data_dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="livefuse-worker-"))
             worker = await _ready(config, stop)
-            if worker is None:
-                return 0
-            async with worker.running(Path(data_dir), stop):
-                await stop.wait()
+            if worker is not None:
+                async with worker.running(Path(data_dir), stop):
+                    await stop.wait()
+        log.info("worker.stopped")
     except LivefuseError as error:
         log.error("worker.ended %s", error)  # noqa: TRY400 (the message says it all, a traceback would hide it)
-        return error.exit_code
-    log.info("worker.stopped")
-    return 0
+        code = error.exit_code
+    return code, worker is None or worker.stopped
 
 
 async def _ready(config: WorkerConfig, stop: asyncio.Event) -> "Worker | None":
@@ -90,6 +99,7 @@ class Worker:
 
     def __init__(self, config: WorkerConfig, *, transactions: bool) -> None:
         self.counts = WorkerCounts()
+        self.stopped = True
         self._config = config
         self._transactions = transactions
         self._failure: Exception | None = None
@@ -114,7 +124,8 @@ class Worker:
         def end(error: Exception) -> None:
             if self._failure is None:
                 self._failure = error
-                log.error("worker.failing %r", error, exc_info=None if isinstance(error, LivefuseError) else error)
+                cause = error.__cause__ if isinstance(error, LogError) else error
+                log.error("worker.failing %r", error, exc_info=None if isinstance(cause, LivefuseError) else cause)
             stop.set()
 
         app = build(config, data_dir)
@@ -142,7 +153,7 @@ class Worker:
             watch.cancel()
             began = time.monotonic()
             await lanes.drain()
-            await _stopped(app)
+            self.stopped = await _stopped(app)
             log.info("worker.drained seconds=%.1f", time.monotonic() - began)
         if self._failure is not None:
             if isinstance(self._failure, LivefuseError):
@@ -187,10 +198,12 @@ async def _watch(app: WorkerApp, end: Any) -> None:  # noqa: ANN401
     end(LivefuseError(f"Faust has stopped: {app.crash_reason!r}"))
 
 
-async def _stopped(app: WorkerApp) -> None:
-    """Commit and leave the group; not longer than it may take, everything that counts is written."""
+async def _stopped(app: WorkerApp) -> bool:
+    """Commit and leave the group. False if that takes too long."""
     try:
         async with asyncio.timeout(_STOP_S):
             await app.stop()
     except TimeoutError:
-        log.warning("worker.stop_slow Faust does not stop; the broker will find out by itself.")
+        log.warning("worker.stop_slow the group does not let this worker go; it will find out by itself that it has gone")
+        return False
+    return True

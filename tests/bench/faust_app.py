@@ -51,7 +51,7 @@ async def decide(stream: Any) -> None:
             returned[bucket] += record["quantity"]
         elif kind == NAMES.complaints:
             complained[bucket] += 1
-        else:
+        elif kind == NAMES.stock_levels:
             stock[product_id] = record["on_hand"]
         rule = _verdict(bucket, product_id)
         if (rule and not tripped[product_id]) or kind == "sentinel":

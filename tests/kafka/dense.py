@@ -87,7 +87,7 @@ class DenseSale:
         per_second: float,
         products: int = 60,
         gap_ms: int = 0,
-        late: float = 0.03,
+        late: float = 0.0,
     ) -> None:
         self._rng = Random(seed)
         self._start_ms = start_ms

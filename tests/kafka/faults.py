@@ -70,7 +70,7 @@ class Faults:
     async def _kill(self, victims: Sequence[Service]) -> None:
         log.info("kill -9 %s", [victim.name for victim in victims])
         for victim in victims:
-            victim.kill()
+            victim.end()
             self.done["kill"] += 1
             self.done[f"kill {victim.command}"] += 1
         for victim in victims:

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 
 from deploy.simulator.capture import CaptureRecord
 from schemas.topics import TopicNames
-from tests.kafka.cluster import Cluster
+from tests.kafka.cluster import Cluster, TooLateError
 
 _CONTRACT: Final = TopicNames()
 
@@ -37,11 +37,11 @@ async def send_all(cluster: Cluster, records: Iterable[CaptureRecord], *, idempo
 
 async def send_live(
     cluster: Cluster, records: Sequence[CaptureRecord], lead: timedelta, *, idempotent: bool = True
-) -> timedelta:
+) -> None:
     """Send each record `lead` before its time has come, each acknowledged before the next is sent.
 
-    Returns how far it fell behind that at most. Ticks follow the wall clock: a record that is sent long after its time
-    is late for the live system, but not for replay. The lead, and the tick margin, are what may go wrong before that.
+    Ticks follow the wall clock: a record that is sent long after its time is late for the live system, but not for replay.
+    Raises TooLateError when that happened, because nothing can be compared then.
     """
     behind_s = 0.0
     sent: dict[str, tuple[float, tuple[str, int]]] = {}
@@ -53,10 +53,11 @@ async def send_live(
             # A new rule set concerns every product.
             latest_s = time.time() if record.topic == _CONTRACT.rules else max(elsewhere, default=0.0)
             await asyncio.sleep(max(0.0, planned_s - time.time(), latest_s + _GAP_S - time.time()))
-            behind_s = max(behind_s, time.time() - planned_s)
             _check_offset(record, (await (await send(record))).offset)
             sent.update(dict.fromkeys(products, (time.time(), source)))
-    return timedelta(seconds=behind_s)
+            behind_s = max(behind_s, time.time() - planned_s)
+    if behind_s > lead.total_seconds():
+        raise TooLateError(f"a record was sent {behind_s:.1f} s late: this machine is too slow to send this capture live")
 
 
 @asynccontextmanager
@@ -66,6 +67,7 @@ async def _sender(cluster: Cluster, *, idempotent: bool) -> AsyncIterator[Send]:
         bootstrap_servers=cluster.bootstrap,
         acks="all",
         enable_idempotence=idempotent,
+        max_request_size=16 * 1_048_576,
         # A broker may be away for a while in the middle of a test.
         request_timeout_ms=60_000,
     )

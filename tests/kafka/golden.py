@@ -1,18 +1,20 @@
 """The golden invariant, asked of a real Kafka: does what comes out equal, byte for byte, what `livefuse replay` says?
 
     expected = replay(records, tmp_path)
-    await feed(cluster, records)                     # or feed_live: each record when its time has come
-    await drained(cluster, within=...)
-    check(expected, await committed(cluster, cluster.names.fuse_events), tmp_path)
+    await send_all(cluster, records)            # or send_live: each record when its time has come
+    await compare(cluster, expected)
 
 Everything is compared: the values in their order, product by product, keys, partitions and headers. Replay ends with a
 tick at the last event time of the capture; a live system goes on, and timers that are due later fire there. So replay must
 be a prefix of what comes out of each product, and what follows may only be timers' events after the end of the capture.
 """
 
+import contextlib
 import subprocess
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,11 +23,14 @@ import orjson
 from deploy.simulator.capture import CaptureRecord, write
 from schemas.times import to_ms
 from schemas.topics import partition_of
-from tests.kafka.cluster import LIVEFUSE, PROJECT, SIGNALS_PARTITIONS
-from tests.kafka.reading import Record
+from tests.kafka.cluster import LIVEFUSE, PROJECT, SIGNALS_PARTITIONS, Cluster, TooLateError, until
+from tests.kafka.reading import Record, committed, drained
 
 Events = dict[str, list[bytes]]
 """The values of the fuse events of each product, in their order."""
+
+_TICKS: Final = timedelta(seconds=15)
+"""How far ticks may stay behind the wall clock."""
 
 _TIMER_EVENTS: Final = frozenset({"fuse.probation", "fuse.closed", "override.cleared"})
 
@@ -73,22 +78,40 @@ def time_ms(value: dict[str, Any]) -> int:
     return to_ms(value["occurred_at"] if "occurred_at" in value else value["issued_at"])
 
 
-def check(expected: Expected, records: Sequence[Record], logs: Path) -> int:
+async def compare(cluster: Cluster, expected: Expected, within: timedelta = timedelta(seconds=90)) -> int:
+    """Wait until the cluster has worked off all that was sent to it, and hold its fuse events against replay.
+
+    Returns how many fuse events there are. Raises AssertionError as `check`.
+    """
+    await drained(cluster, within)
+    events: list[Record] = []
+
+    async def has_passed_the_end() -> bool:
+        nonlocal events
+        events = await committed(cluster.bootstrap, cluster.names.fuse_events)
+        found = Counter(record.key.decode() for record in events)
+        return all(found[product_id] >= len(wanted) for product_id, wanted in expected.events.items())
+
+    # Replay ends with a tick at the end of the capture. For the live system that time may be still to come.
+    ahead = timedelta(milliseconds=max(0.0, expected.end_ms - time.time() * 1000))
+    with contextlib.suppress(TooLateError):
+        await until(has_passed_the_end, "all events of replay are there", within=ahead + _TICKS)
+    check(expected, events, cluster.directory)
+    return len(events)
+
+
+def check(expected: Expected, records: Sequence[Record], logs: Path) -> None:
     """Compare what a read_committed reader has read of the fuse events with what replay said.
 
-    Returns how many events of timers came after the end of the capture. Raises AssertionError about the first product that
-    is different, with both lists of events and where the `logs` are.
+    Raises AssertionError about the first product that is different, with both lists of events and where the `logs` are.
     """
     events = by_product(record.value for record in records)
-    more = 0
     for product_id in sorted(expected.events.keys() | events.keys()):
         wanted, found = expected.events.get(product_id, []), events.get(product_id, [])
         wrong = _first_difference(wanted, found, expected.end_ms)
         assert wrong is None, _difference(product_id, wanted, found, wrong, logs)
-        more += len(found) - len(wanted)
     for record in records:
         _check_envelope(record)
-    return more
 
 
 def _first_difference(wanted: Sequence[bytes], found: Sequence[bytes], end_ms: int) -> int | None:
@@ -116,10 +139,17 @@ def _check_envelope(record: Record) -> None:
 
 
 def _difference(product_id: str, wanted: Sequence[bytes], found: Sequence[bytes], index: int, logs: Path) -> str:
-    """Write down both lists, the lines that are in one of them only marked as a diff would."""
+    """Write down both lists, marking the events that are in one of them only, and the first different ones in full."""
     lines = [f"the events of product {product_id!r} differ from number {index + 1} on; the logs are in {logs}"]
     for name, mark, these, others in (("replay says", "-", wanted, found), ("Kafka says", "+", found, wanted)):
         lines.append(f"{name} ({len(these)} events):")
         unknown = set(these) - set(others)
-        lines += [f"{mark if value in unknown else ' '} {value.decode()}" for value in these]
+        lines += [f"{mark if value in unknown else ' '} {_in_short(value)}" for value in these]
+        lines += [value.decode() for value in these[index : index + 1]]
     return "\n".join(lines)
+
+
+def _in_short(value: bytes) -> str:
+    event = orjson.loads(value)
+    parts = ("sequence", "occurred_at", "type", "rule", "sku_id", "epoch", "actor")
+    return " ".join(str(event[part]) for part in parts if event[part] is not None)

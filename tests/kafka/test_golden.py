@@ -21,13 +21,12 @@ from tests.kafka.cluster import Cluster
 from tests.kafka.dense import DenseSale
 from tests.kafka.faults import Faults
 from tests.kafka.feeding import send_all, send_live
-from tests.kafka.golden import Expected, check, replay
-from tests.kafka.reading import committed, drained
+from tests.kafka.golden import Expected, compare, replay
 
 pytestmark = pytest.mark.kafka
 
-DRAINED = timedelta(seconds=90)
-LEAD = timedelta(seconds=1)
+LEAD = timedelta(seconds=4)
+"""How long before its time a record is sent: what a slow machine may fall behind without a record being late."""
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +53,8 @@ def cluster(kafka: KafkaBroker, prefix: str, tmp_path: Path) -> Iterator[Cluster
 
 def upcoming(seconds: float, seed: int) -> list[CaptureRecord]:
     """Return a capture that begins in a few seconds, when the processes are up."""
-    start_ms = int(time.time() * 1000) + 6_000
-    return DenseSale(seed=seed, start_ms=start_ms, seconds=seconds, per_second=150, gap_ms=80).capture()
-
-
-async def compare(cluster: Cluster, expected: Expected) -> None:
-    await drained(cluster, DRAINED)
-    check(expected, await committed(cluster.bootstrap, cluster.names.fuse_events), cluster.directory)
+    start_ms = int(time.time() * 1000) + 8_000
+    return DenseSale(seed=seed, start_ms=start_ms, seconds=seconds, per_second=120, gap_ms=80).capture()
 
 
 async def test_a_backlog_gives_the_events_of_replay(
@@ -87,8 +81,7 @@ async def test_live_gives_the_events_of_replay(cluster: Cluster) -> None:
     cluster.intake()
     cluster.worker()
     records = upcoming(20, seed=5)
-    behind = await send_live(cluster, records, LEAD)
-    assert behind < timedelta(seconds=1.5), "this machine is too slow to send the capture at its own pace"
+    await send_live(cluster, records, LEAD)
     await compare(cluster, replay(records, cluster.directory))
 
 
@@ -97,6 +90,5 @@ async def test_live_with_kills_and_a_zombie_gives_the_events_of_replay(cluster: 
         start()
     records = upcoming(35, seed=6)
     faults = Faults(cluster, Random(6), kills=3, zombies=1, frozen=timedelta(seconds=9))
-    behind, _ = await asyncio.gather(send_live(cluster, records, LEAD), faults.run())
-    assert behind < timedelta(seconds=1.5), "this machine is too slow to send the capture at its own pace"
+    await asyncio.gather(send_live(cluster, records, LEAD), faults.run())
     await compare(cluster, replay(records, cluster.directory))

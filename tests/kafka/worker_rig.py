@@ -19,6 +19,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from deploy.tether import tethered
 from schemas.rules import DEFAULT_RULES
 from schemas.topics import TopicNames, partition_of, topics
 from streams.config import KafkaConfig, WorkerConfig
@@ -197,7 +198,7 @@ class WorkerProcess:
         }
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.kafka.worker_rig", json.dumps(settings)],
+                tethered([sys.executable, "-m", "tests.kafka.worker_rig", json.dumps(settings)]),
                 stdout=output,
                 stderr=output,
                 cwd=Path(__file__).resolve().parents[2],

@@ -62,7 +62,8 @@ class Complaints:
         limit = floor(limits.more_than * factor)
         new = (signal[3], signal[5])
         fullest: list[tuple[int, str]] = []
-        for start in sorted({time for time, _ in self.kept}):
+        starts = {time for time, _ in self.kept if time <= signal[3] < time + ms(limits.window)}
+        for start in sorted(starts):
             inside = [one for one in self.kept if mark < one[0] and start <= one[0] < start + ms(limits.window)]
             if new in inside and len(inside) > len(fullest):
                 fullest = inside

@@ -7,7 +7,7 @@ from schemas.rules import RuleSet
 from tests.properties.reference import Reference
 from tests.properties.reference_fuses import Written
 from tests.properties.reference_rules import CANCELLATION, COMMAND, COMPLAINT, ORDER, RETURN, RULES, STOCK, Signal
-from tests.properties.timelines import START_MS
+from tests.properties.timelines import START_MS, Timeline
 
 
 def at_ms(at: float) -> int:
@@ -23,6 +23,7 @@ class Shop:
         self.reference = Reference(self.rules)
         self.product = product
         self.steps: list[Signal | int] = []
+        self.written: list[list[Written]] = []
         self.events: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
 
@@ -55,6 +56,10 @@ class Shop:
         self.steps.append(at_ms(at))
         self._sort(self.reference.tick(at_ms(at)))
 
+    def timeline(self) -> Timeline:
+        """Return what has been shown so far."""
+        return Timeline(self.rules, tuple(self.steps), tuple(self.written), self.reference.hits)
+
     def told(self) -> list[tuple[float, str]]:
         """Return when (in seconds after the start) something was told, and what."""
         start = [event["occurred_at"] for event in self.events]
@@ -76,6 +81,7 @@ class Shop:
         self._sort(self.reference.apply(signal))
 
     def _sort(self, written: list[Written]) -> None:
+        self.written.append(written)
         self.events += [one.value for one in written if one.topic == "fuse-events"]
         self.requests += [one.value for one in written if one.topic == "replenishment"]
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypothesis.vendor.pretty import RepresentationPrinter
+
 from schemas.rules import RuleSet
 from tests.properties.digits import Digits
 from tests.properties.random_rules import changed_rules, lengths, raw_rules, rule_set
@@ -81,6 +83,10 @@ class Timeline:
         rules = self.rules.model_dump(mode="json")["rules"]
         lines = ["rules", *(f"  {rule}" for rule in rules), "steps", *(f"  {step}," for step in self.steps)]
         return "\n".join(["Timeline:", *lines])
+
+    def _repr_pretty_(self, printer: RepresentationPrinter, *_: object) -> None:
+        """Be shown by hypothesis as `repr` has it."""
+        printer.text(repr(self))
 
 
 class Writer:

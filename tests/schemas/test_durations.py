@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.durations import milliseconds, parse_duration, render_duration
+from tests.schemas.unhurried import UNHURRIED
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,7 @@ def test_writes_with_the_largest_unit_that_fits(duration: timedelta, text: str) 
     assert render_duration(duration) == text
 
 
+@UNHURRIED
 @given(st.integers(0, 10**11))
 def test_what_is_written_reads_the_same(ms: int) -> None:
     duration = timedelta(milliseconds=ms)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from schemas.limits import ComplaintSurgeLimits, OversellLimits, ReturnSpikeLimits
 from schemas.rules import DEFAULT_RULES, LIMITS, Match, Rule, RuleSet
 from schemas.times import EARLIEST_MS, END_MS
+from tests.schemas.unhurried import UNHURRIED
 
 HOUR = timedelta(hours=1)
 
@@ -265,6 +266,7 @@ def drawn_rules(draw: st.DrawFn) -> RuleSet:
     return RuleSet(version=draw(st.integers(0, 9)), issued_at=EARLIEST_MS, actor="ann", rules=tuple(rules))
 
 
+@UNHURRIED
 @given(drawn_rules())
 def test_json_reads_back_as_the_same_rules(rules: RuleSet) -> None:
     assert RuleSet.model_validate(orjson.loads(orjson.dumps(rules.model_dump(mode="json")))) == rules

@@ -6,6 +6,7 @@ from schemas.limits import ComplaintSurgeLimits
 from schemas.rules import DEFAULT_RULES, RuleSet
 from schemas.rules_file import read_rules, render_rules
 from tests.schemas.test_rules import drawn_rules
+from tests.schemas.unhurried import UNHURRIED
 
 EXAMPLE = """\
 [[rule]]
@@ -41,6 +42,7 @@ def test_decimals_are_exact() -> None:
     assert "rise = 0.1000000\n" in render_rules([rule])
 
 
+@UNHURRIED
 @given(drawn_rules())
 def test_what_is_written_reads_as_the_same_rules(rules: RuleSet) -> None:
     if rules.rules:

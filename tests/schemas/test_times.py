@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.times import EARLIEST_MS, END_MS, from_ms, to_ms
+from tests.schemas.unhurried import UNHURRIED
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OFFSETS = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -20,6 +21,7 @@ def in_ms(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
+@UNHURRIED
 @given(MOMENTS, st.sampled_from(["auto", "seconds", "milliseconds", "microseconds"]), st.sampled_from("Tt "))
 def test_reads_what_datetime_writes(moment: datetime, precision: str, separator: str) -> None:
     text = moment.isoformat(sep=separator, timespec=precision)
@@ -29,6 +31,7 @@ def test_reads_what_datetime_writes(moment: datetime, precision: str, separator:
     assert to_ms(text) == in_ms(moment), "the second time it is looked up"
 
 
+@UNHURRIED
 @given(NEARLY)
 def test_reads_only_what_datetime_reads_too(text: str) -> None:
     try:
@@ -41,6 +44,7 @@ def test_reads_only_what_datetime_reads_too(text: str) -> None:
     assert time_ms == in_ms(moment + leap)
 
 
+@UNHURRIED
 @given(st.integers(EARLIEST_MS, END_MS - 1))
 def test_milliseconds_are_read_as_they_are_and_written_as_text(time_ms: int) -> None:
     assert to_ms(time_ms) == time_ms

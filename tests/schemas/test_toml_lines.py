@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.toml_lines import Path, lines_of
+from tests.schemas.unhurried import UNHURRIED
 
 
 def paths(value: Any, path: Path = ()) -> set[Path]:
@@ -75,6 +76,7 @@ VALUES = st.recursive(
 )
 
 
+@UNHURRIED
 @given(st.lists(VALUES | st.sampled_from(["[t]", "[[r]]", "[[r.s]]", "[r.t]", "# c", ""]), max_size=9))
 def test_every_path_of_a_file_has_a_line_and_no_other_has(parts: list[str]) -> None:
     text = ""

@@ -1,0 +1,65 @@
+"""The processes of `up`: which there are, and in which order they end."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from deploy.settings import Settings
+from deploy.up.child import Child, Tell
+from schemas.errors import LivefuseError
+
+# With the broker's they make less than five seconds, even if all have to be killed.
+SIMULATOR_GRACE_S: Final = 0.7
+INTAKE_GRACE_S: Final = 1.5
+WORKER_GRACE_S: Final = 1.7
+
+
+class Processes:
+    """An intake, workers, and perhaps a simulator, against the broker that the settings name."""
+
+    def __init__(self, settings: Settings, config_file: Path | None, workers: int, tell: Tell) -> None:
+        environment = {
+            "LIVEFUSE_BOOTSTRAP_SERVERS": ",".join(settings.bootstrap_servers or ()),
+            "LIVEFUSE_SESSION_TIMEOUT": f"{settings.session_timeout // timedelta(milliseconds=1)}ms",
+        }
+        if config_file:
+            environment["LIVEFUSE_CONFIG"] = str(config_file.resolve())
+        self._intake = Child("intake", ["intake", "--json"], environment, tell)
+        self._workers = []
+        for number in range(workers):
+            name = "worker" if workers == 1 else f"worker-{number + 1}"
+            port = settings.worker.web_port
+            own = {"LIVEFUSE_WORKER__WEB_PORT": str(port + number)} if port else {}
+            self._workers.append(Child(name, ["worker", "--json"], environment | own, tell))
+        self._simulator = Child("simulator", ["simulate", "--demo", "--rate", "live", "--quiet"], environment, tell)
+        self._simulates = False
+
+    @property
+    def shown(self) -> list[Child]:
+        """Those that run, or should."""
+        return [self._intake, *self._workers, *([self._simulator] if self._simulates else [])]
+
+    async def start(self) -> None:
+        """Start intake and workers."""
+        for child in (self._intake, *self._workers):
+            await child.start()
+
+    async def start_simulator(self) -> None:
+        """Begin the simulated sale."""
+        self._simulates = True
+        await self._simulator.start()
+
+    async def look_after(self) -> None:
+        """Start what has ended by itself again. LivefuseError when that would be of no use."""
+        for child in self.shown:
+            await child.look_after()
+            if child.exit_code is not None and not child.may_restart:
+                said = "\n  ".join(child.last_lines)
+                raise LivefuseError(f"the {child.name} cannot run (exit code {child.exit_code}):\n  {said}")
+
+    async def stop(self) -> None:
+        """End all: what feeds before what is fed."""
+        await self._simulator.stop(SIMULATOR_GRACE_S)
+        await self._intake.stop(INTAKE_GRACE_S)
+        await asyncio.gather(*(worker.stop(WORKER_GRACE_S) for worker in self._workers))

@@ -1,0 +1,211 @@
+"""Worker processes on a real Kafka: killed, stopped and continued, joined by others. What readers see is compared whole.
+
+The long run with many kills is `make faults`; here each way to end has one short turn.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from deploy.embedded import EmbeddedBroker
+from schemas.errors import FrameError, TopicMismatch
+from streams.config import WorkerConfig
+from streams.frames import Frame
+from tests.kafka.broker import KafkaBroker
+from tests.kafka.worker_rig import (
+    NOON,
+    SOURCE,
+    Intake,
+    WorkerProcess,
+    config_of,
+    create_topics,
+    expected_events,
+    frame,
+    pause,
+    read_events,
+    signals,
+    wait_for_events,
+)
+
+pytestmark = pytest.mark.kafka
+
+OTHER = "live.returns/0"
+
+Start = Callable[[WorkerConfig], WorkerProcess]
+
+
+@pytest.fixture
+def worker_of(tmp_path: Path) -> Iterator[Start]:
+    """Return what starts a worker. Those that still run at the end of the test are killed."""
+    started: list[WorkerProcess] = []
+
+    def start(config: WorkerConfig) -> WorkerProcess:
+        started.append(WorkerProcess(config, tmp_path / f"worker-{len(started)}.log"))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+
+
+async def test_killed_workers_lose_and_repeat_nothing(kafka: KafkaBroker, prefix: str, worker_of: Start) -> None:
+    config = config_of(kafka.bootstrap, prefix, partitions=2)
+    await create_topics(config)
+    async with Intake(config) as intake:
+        writing = asyncio.create_task(intake.write_all(signals(3_000), per_frame=10, pause_s=0.03))
+        for turn in range(3):
+            worker = worker_of(config)
+            await worker.until("lane.opened", 2)
+            await asyncio.sleep(1.0)
+            worker.kill()
+        last = worker_of(config)
+        await writing
+        expected = await expected_events(config)
+        assert await wait_for_events(config, expected) == expected
+        assert last.stop() == 0
+
+
+async def test_a_zombie_is_fenced_and_loses_nothing(kafka: KafkaBroker, prefix: str, worker_of: Start) -> None:
+    config = config_of(kafka.bootstrap, prefix, partitions=2, session_timeout_ms=3_000)
+    await create_topics(config)
+    async with Intake(config) as intake:
+        zombie = worker_of(config)
+        await zombie.until("lane.opened", 2)
+        writing = asyncio.create_task(intake.write_all(signals(2_400), per_frame=10, pause_s=0.05))
+        await asyncio.sleep(1.0)
+        zombie.send(signal.SIGSTOP)
+        successor = worker_of(config)
+        await successor.until("lane.opened", 2)
+        await asyncio.sleep(1.0)
+        zombie.send(signal.SIGCONT)
+        await writing
+        expected = await expected_events(config)
+        assert await wait_for_events(config, expected) == expected
+        assert (zombie.stop(), successor.stop()) == (0, 0)
+        assert any(zombie.lines("lane.fenced"))
+
+
+async def test_a_second_worker_takes_half_and_gives_it_back(kafka: KafkaBroker, prefix: str, worker_of: Start) -> None:
+    config = config_of(kafka.bootstrap, prefix, partitions=4)
+    await create_topics(config)
+    async with Intake(config) as intake:
+        writing = asyncio.create_task(intake.write_all(signals(2_000), per_frame=10, pause_s=0.05))
+        first = worker_of(config)
+        await first.until("lane.opened", 4)
+        second = worker_of(config)
+        await second.until("lane.opened", 2)
+        assert len(list(first.lines("lane.closed"))) == 2
+        assert second.stop() == 0
+        await first.until("lane.opened", 6)
+        await writing
+        expected = await expected_events(config)
+        assert await wait_for_events(config, expected) == expected
+        assert first.stop() == 0
+
+
+async def test_a_stopped_worker_drains(kafka: KafkaBroker, prefix: str, worker_of: Start) -> None:
+    config = config_of(kafka.bootstrap, prefix)
+    await create_topics(config)
+    async with Intake(config) as intake:
+        worker = worker_of(config)
+        await worker.until("lane.opened")
+        await intake.write_all(signals(100))
+        await wait_for_events(config, await expected_events(config))
+        assert worker.stop(patience_s=6.0) == 0
+        again = worker_of(config)
+        await again.until("lane.opened")
+        assert "position=19 states=" in next(again.lines("lane.opened"))
+        again.stop()
+
+
+async def test_signals_of_two_intakes_wait_for_each_other_also_across_a_crash(
+    kafka: KafkaBroker, prefix: str, worker_of: Start
+) -> None:
+    config = config_of(kafka.bootstrap, prefix)
+    await create_topics(config)
+    ahead = [Frame("a", [SOURCE], [OTHER], NOON + n, live=False, signals=[pause(n, NOON + n, "p")]) for n in range(1, 11)]
+    late = Frame("b", [OTHER], [SOURCE], NOON + 20, live=False, signals=[pause(101, NOON + 5, "p")])
+    async with Intake(config) as intake:
+        for each in ahead:
+            await intake.write(0, each)
+        await intake.write(0, Frame("b", [OTHER], [SOURCE], NOON + 2, live=False, signals=[]))
+        worker = worker_of(config)
+        assert len((await wait_for_events(config, {0: [b""] * 3}))[0]) == 3
+        worker.kill()
+        await intake.write(0, late)
+        again = worker_of(config)
+        events = (await wait_for_events(config, {0: [b""] * 11}))[0]
+        commands = [orjson.loads(each)["cause"]["command_id"] for each in events]
+        # Of two signals of one millisecond the one of an order counts before the one of a return.
+        assert commands == ["c1", "c2", "c3", "c4", "c5", "c101", "c6", "c7", "c8", "c9", "c10"]
+        assert "position=2 " in next(again.lines("lane.opened"))
+        assert again.stop() == 0
+
+
+async def test_a_record_that_is_no_frame_ends_the_worker_before_it_is_acknowledged(
+    kafka: KafkaBroker, prefix: str, worker_of: Start
+) -> None:
+    config = config_of(kafka.bootstrap, prefix)
+    await create_topics(config)
+    async with Intake(config) as intake:
+        await intake.write(0, frame(signals(10)))
+        await intake.producer.send_and_wait(config.topics.signals, b"not a frame", partition=0)
+        for turn in range(2):
+            worker = worker_of(config)
+            code = await asyncio.to_thread(worker.process.wait, 30)
+            assert code == FrameError.exit_code
+            assert f"{config.topics.signals}[0]@1: not a frame" in worker.log.read_text()
+
+
+async def test_a_missing_topic_is_told_with_the_way_out(kafka: KafkaBroker, prefix: str, worker_of: Start) -> None:
+    worker = worker_of(config_of(kafka.bootstrap, prefix))
+    assert await asyncio.to_thread(worker.process.wait, 30) == TopicMismatch.exit_code
+    assert "livefuse topics apply" in worker.log.read_text()
+
+
+async def test_a_broker_that_comes_late_and_goes_away_for_a_while_is_waited_for(
+    prefix: str, worker_of: Start, tmp_path: Path
+) -> None:
+    with KafkaBroker(tmp_path / "broker") as broker:
+        config = config_of(broker.bootstrap, prefix, partitions=2)
+        await create_topics(config)
+        broker.stop()
+        worker = worker_of(config)
+        await worker.until("broker.unavailable")
+        broker.start()
+        await worker.until("lane.opened", 2)
+        async with Intake(config) as intake:
+            await intake.write_all(signals(500), per_frame=10)
+            broker.kill()
+            await asyncio.sleep(1.0)
+            broker.start()
+            await intake.write_all(signals(500, 500), per_frame=10)
+        expected = await expected_events(config)
+        assert await wait_for_events(config, expected) == expected
+        assert worker.stop() == 0
+
+
+async def test_the_embedded_broker_has_no_transactions_and_the_worker_does_without(
+    embedded: EmbeddedBroker, prefix: str, worker_of: Start
+) -> None:
+    config = config_of(embedded.bootstrap, prefix, partitions=2)
+    await create_topics(config)
+    worker = worker_of(config)
+    async with Intake(config) as intake:
+        await intake.write_all(signals(600), per_frame=10)
+    await worker.until("lane.opened", 2)
+    expected = await expected_events(config)
+    assert await wait_for_events(config, expected) == expected
+    assert "transactions=no" in next(worker.lines("worker.started"))
+    assert worker.stop() == 0
+    again = worker_of(config)
+    await again.until("lane.opened", 2)
+    async with Intake(config) as intake:
+        await intake.write_all(signals(30, 600), per_frame=10)
+    expected = await expected_events(config)
+    assert await wait_for_events(config, expected) == expected
+    again.stop()

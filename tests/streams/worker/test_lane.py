@@ -1,0 +1,252 @@
+"""A lane without a broker: what it applies, when it flushes, and what it does when a flush fails."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from schemas.errors import BrokerUnavailable, FencedError, FrameError, StateError
+from schemas.rules import DEFAULT_RULES
+from schemas.topics import TopicNames
+from streams.engine.partition import Partition
+from streams.frames import Frame, encode
+from streams.worker import lane as lane_module
+from streams.worker.alignment import Alignment, source_rank
+from streams.worker.lane import Lane
+from streams.worker.metrics import WorkerCounts
+from streams.worker.store import LANE_KEY, LaneRecord
+from streams.worker.writer import Batch, Writer
+from tests.kafka.worker_rig import NOON, frame, order, pause
+
+NAMES = TopicNames()
+INTERVAL_S = 0.05
+LONG_S = 20.0
+
+
+class FakeWriter:
+    """Keeps what is written; holds or fails it when told to."""
+
+    def __init__(self) -> None:
+        self.flushes: list[dict[str, list[tuple[bytes, bytes | None]]]] = []
+        self.times: list[float] = []
+        self.go = asyncio.Event()
+        self.go.set()
+        self.error: Exception | None = None
+        self.stopped = False
+
+    async def write(self, outputs: Sequence[Batch], state: Batch) -> None:
+        await self.go.wait()
+        if self.error is not None:
+            raise self.error
+        self.times.append(asyncio.get_running_loop().time())
+        self.flushes.append({each.topic: [record[:2] for record in each.records] for each in (*outputs, state)})
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+    async def flushed(self, count: int) -> float:
+        """Wait for so many flushes; return the time of the last."""
+        async with asyncio.timeout(LONG_S / 2):
+            while len(self.flushes) < count:
+                await asyncio.sleep(0.005)
+        return self.times[count - 1]
+
+    @property
+    def record(self) -> LaneRecord:
+        """The lane's record of the last flush."""
+        return LaneRecord.decode(cast(bytes, dict(self.flushes[-1][NAMES.state])[LANE_KEY]))
+
+
+class Rig:
+    """A lane, what it was given and what it has acknowledged."""
+
+    def __init__(self, interval_s: float) -> None:
+        self.interval_s = interval_s
+        self.writer = FakeWriter()
+        self.partition = Partition(0, DEFAULT_RULES)
+        self.alignment = Alignment(source_rank(NAMES), lambda: orjson.loads(self.partition.snapshot())["positions"])
+        self.acknowledged: list[int] = []
+        self.failures: list[Exception] = []
+        self.counts = WorkerCounts()
+        self.lane = self.opened(-1)
+
+    def opened(self, saved: int) -> Lane:
+        """Return a lane over partition and alignment as they are."""
+        return Lane(
+            NAMES,
+            self.partition,
+            self.alignment,
+            cast(Writer, self.writer),
+            saved=saved,
+            interval_s=self.interval_s,
+            failed=lambda _, error: self.failures.append(error),
+            counts=self.counts,
+        )
+
+    def take(self, offset: int, each: Frame, *, behind: bool = False) -> bool:
+        """Give the lane a frame."""
+        return self.lane.take(offset, encode(each), lambda: self.acknowledged.append(offset), behind=behind)
+
+
+@asynccontextmanager
+async def rig(interval_s: float = LONG_S) -> AsyncIterator[Rig]:
+    """Yield a rig with an open lane; close it at the end."""
+    made = Rig(interval_s)
+    yield made
+    await made.lane.close()
+
+
+async def test_a_frame_is_acknowledged_when_it_is_written_and_not_before() -> None:
+    async with rig() as r:
+        assert r.take(0, frame([order(1, NOON, "p1")]))
+        assert r.take(1, frame([order(2, NOON + 1, "p2")]))
+        assert r.acknowledged == []
+        await r.lane.flush()
+        assert r.acknowledged == [0, 1]
+        assert r.writer.record.position == r.lane.saved == 1
+        assert [key for key, _ in r.writer.flushes[0][NAMES.state]] == [b"p1", b"p2", LANE_KEY]
+
+
+async def test_a_frame_that_was_seen_is_passed_over_and_one_that_is_not_next_is_refused() -> None:
+    async with rig() as r:
+        r.take(0, frame([pause(1, NOON, "p1")]))
+        assert not r.take(2, frame([pause(3, NOON, "p1")]))
+        await r.lane.flush()
+        assert r.take(0, frame([pause(1, NOON, "p1")]))
+        assert r.acknowledged == [0, 0]
+        assert (r.lane.next, r.counts.events) == (1, 1)
+
+
+async def test_a_fuse_event_is_flushed_at_once_when_the_lane_has_caught_up() -> None:
+    async with rig(LONG_S) as r:
+        r.take(0, frame([order(1, NOON, "p1")]))
+        r.take(1, frame([pause(2, NOON, "p1")]))
+        await r.writer.flushed(1)
+        assert [key for key, _ in r.writer.flushes[0][NAMES.fuse_events]] == [b"p1"]
+
+
+async def test_while_behind_a_fuse_event_waits_for_the_interval() -> None:
+    async with rig(INTERVAL_S) as r:
+        began = asyncio.get_running_loop().time()
+        r.take(0, frame([pause(1, NOON, "p1")]), behind=True)
+        assert await r.writer.flushed(1) - began >= INTERVAL_S * 0.99
+
+
+async def test_ticks_alone_are_saved_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "_IDLE_S", 3 * INTERVAL_S)
+    async with rig(0.0) as r:
+        began = asyncio.get_running_loop().time()
+        r.take(0, frame([], passed=NOON))
+        assert await r.writer.flushed(1) - began >= 3 * INTERVAL_S * 0.99
+        assert r.acknowledged == [0]
+
+
+async def test_behind_a_lane_rests_four_times_as_long_as_a_flush_takes() -> None:
+    async with rig(0.0) as r:
+        r.writer.go.clear()
+        r.take(0, frame([order(1, NOON, "p1")]), behind=True)
+        await asyncio.sleep(INTERVAL_S)
+        r.take(1, frame([order(2, NOON, "p1")]), behind=True)
+        await asyncio.sleep(INTERVAL_S)
+        r.writer.go.set()
+        assert await r.writer.flushed(2) - await r.writer.flushed(1) >= 4 * INTERVAL_S * 0.99
+
+
+async def test_what_comes_during_a_flush_belongs_to_the_next_one() -> None:
+    async with rig() as r:
+        r.writer.go.clear()
+        r.take(0, frame([order(1, NOON, "p1")]))
+        flush = asyncio.create_task(r.lane.flush())
+        await asyncio.sleep(0)
+        r.take(1, frame([order(2, NOON, "p1")]))
+        r.writer.go.set()
+        await flush
+        assert (r.acknowledged, r.writer.record.position) == ([0], 0)
+        await r.lane.flush()
+        assert (r.acknowledged, r.writer.record.position) == ([0, 1], 1)
+
+
+@pytest.mark.parametrize("error", [FencedError("x"), BrokerUnavailable("x"), ValueError("x")])
+async def test_after_a_failed_flush_the_lane_is_closed_and_acknowledges_nothing(error: Exception) -> None:
+    async with rig() as r:
+        r.writer.error = error
+        r.take(0, frame([pause(1, NOON, "p1")]))
+        async with asyncio.timeout(LONG_S / 2):
+            while not r.failures:
+                await asyncio.sleep(0.005)
+        assert (r.failures, r.lane.closed, r.writer.stopped, r.acknowledged) == ([error], True, True, [])
+        await r.lane.flush()
+        assert r.failures == [error]
+
+
+async def test_a_record_that_is_no_frame_is_named_and_leaves_the_lane_as_it_was() -> None:
+    async with rig() as r:
+        r.take(0, frame([pause(1, NOON, "p1")]))
+        with pytest.raises(FrameError, match=r"livefuse\.signals\[0\]@1: not a frame"):
+            r.lane.take(1, b"{", lambda: None, behind=False)
+        with pytest.raises(FrameError):
+            r.lane.take(1, None, lambda: None, behind=False)
+        await r.lane.flush()
+        assert r.writer.record.position == 0
+
+
+async def test_frames_with_held_signals_stay_unacknowledged_and_are_read_again_by_a_successor() -> None:
+    other = "live.returns/0"
+    held = Frame("a", ["live.orders/0"], [other], NOON + 9, live=False, signals=[pause(1, NOON, "p1")])
+    passed = Frame("b", [other], ["live.orders/0"], NOON + 5, live=False, signals=[])
+    async with rig() as r:
+        r.take(0, held)
+        await r.lane.flush()
+        assert (r.acknowledged, r.writer.record.position, r.lane.snapshot()["held"]) == ([], -1, 1)
+        record = r.writer.record
+        r.take(1, passed)
+        await r.lane.flush()
+        assert (r.acknowledged, r.counts.events) == ([0, 1], 1)
+        first = r.writer.flushes[-1][NAMES.fuse_events]
+    async with rig() as r:
+        r.partition.restore(record.partition)
+        r.alignment.restore(record.position, record.alignment)
+        r.lane = r.opened(record.position)
+        r.take(0, held)
+        assert r.alignment.held == 1
+        r.take(1, passed)
+        await r.lane.flush()
+        assert r.writer.flushes[-1][NAMES.fuse_events] == first
+
+
+async def test_while_frames_are_read_again_nothing_is_saved() -> None:
+    async with rig() as r:
+        r.alignment.restore(-1, {"frontier": 1, "sources": []})
+        r.take(0, frame([]))
+        await r.lane.flush()
+        assert r.writer.flushes == []
+        r.take(1, frame([]))
+        await r.lane.flush()
+        assert r.writer.record.position == 1
+
+
+async def test_a_flush_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "_STALLED_S", 0.01)
+    async with rig() as r:
+        r.writer.go.clear()
+        r.take(0, frame([pause(1, NOON, "p1")]))
+        flush = asyncio.create_task(r.lane.flush())
+        await asyncio.sleep(0.05)
+        assert r.lane.stalled
+        r.writer.go.set()
+        await flush
+        assert not r.lane.stalled
+
+
+def test_the_lanes_record_comes_back() -> None:
+    record = LaneRecord(41, {"frontier": 44, "sources": [["live.orders/0", 1, 2, 3]]}, b'{"v":1}')
+    assert LaneRecord.decode(record.encode()) == record
+
+
+@pytest.mark.parametrize("value", [b"", b"\x01", b"\x01\x00\x00\x00\x09{}", b"\x02\x00\x00\x00\x02{}", b"\x01\x00\x00\x00\x02{}"])
+def test_a_damaged_record_of_a_lane_is_an_error(value: Any) -> None:  # noqa: ANN401
+    with pytest.raises(StateError):
+        LaneRecord.decode(value)
