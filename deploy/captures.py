@@ -4,9 +4,9 @@ import gzip
 import lzma
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from schemas.errors import CaptureError, ConfigurationError
 
@@ -19,17 +19,17 @@ def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         return
     try:
-        file: IO[bytes]
-        if path.suffix == ".gz":
-            file = cast("IO[bytes]", gzip.GzipFile(path, "wb", mtime=0))
-        elif path.suffix == ".xz":
-            file = lzma.open(path, "wb")  # noqa: SIM115 (closed below, as the others)
-        else:
-            file = path.open("wb")
+        with ExitStack() as stack:
+            file = stack.enter_context(path.open("wb"))
+            if path.suffix == ".gz":
+                # Neither the name of the file nor the time of day goes into it.
+                yield cast("BinaryIO", stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0)))
+            elif path.suffix == ".xz":
+                yield cast("BinaryIO", stack.enter_context(lzma.open(file, "wb")))
+            else:
+                yield file
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}.") from error
-    with file:
-        yield cast("BinaryIO", file)
 
 
 @contextmanager

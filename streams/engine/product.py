@@ -59,7 +59,7 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
     if facts is not None:
         applied = facts.get(fact)
         if applied is not None:
-            if clock < applied + MEMORY_MS:
+            if clock < applied + MEMORY_MS and time < applied + MEMORY_MS:
                 counts.duplicates[kind] += 1
                 return None
             del facts[fact]

@@ -27,6 +27,7 @@ from streams.worker.feed import FaustFeed
 from streams.worker.lanes import Lanes
 from streams.worker.metrics import WorkerCounts
 from streams.worker.opening import Opening
+from streams.worker.quiet import quieten
 
 _START_S: Final = 60.0
 _STOP_S: Final = 2.0
@@ -37,9 +38,8 @@ log = logging.getLogger(__name__)
 
 def run(config: WorkerConfig) -> int:
     """Run a worker until it is told to stop (SIGTERM, SIGINT); return the exit code of the process."""
-    for name in ("faust", "mode", "aiokafka", WorkerApp.__module__):
-        # They tell of every step at INFO; what an operator needs is in our own lines. (Faust logs for our app under its module.)
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger(name).level))
+    # Faust logs for our app under the module in which it is defined.
+    quieten(WorkerApp.__module__)
     with asyncio.Runner() as runner:
         code, stopped = runner.run(_main(config))
         if not stopped:
@@ -176,6 +176,13 @@ class Worker:
                 sum(each or 0 for each in behind.values()),
             )
             before = now
+            waiting = [number for number, lane in self._lanes.open.items() if lane.stalled] if self._lanes else []
+            if waiting:
+                log.warning(
+                    "worker.waiting partitions %s: a flush is not acknowledged. The broker is away or does not take records (disk "
+                    "full, too few replicas); nothing is lost, the worker waits.",
+                    waiting,
+                )
 
 
 async def _started(app: WorkerApp, stop: asyncio.Event) -> None:

@@ -11,6 +11,7 @@ from deploy.sources import variable
 from schemas.errors import ConfigurationError
 from schemas.topics import TopicNames
 
+PASSWORD = "hunter2"  # noqa: S105 (nobody's)
 BROKER = {"LIVEFUSE_BOOTSTRAP_SERVERS": "kafka-1:9092"}
 
 
@@ -63,7 +64,8 @@ def test_the_environment_reaches_every_process() -> None:
 def test_a_file_says_the_same_and_the_environment_wins(tmp_path: Path) -> None:
     file = tmp_path / "livefuse.toml"
     file.write_text(
-        'bootstrap_servers = ["kafka-1:9092"]\npartitions = 8\n[topics]\nstock_levels = "erp.stock"\n[log]\nlevel = "DEBUG"\n'
+        'bootstrap_servers = ["kafka-1:9092"]\npartitions = 8\n'
+        '[topics]\nstock_levels = "erp.stock"\n[log]\nlevel = "DEBUG"\n'
     )
     settings = Settings.load(file, {"LIVEFUSE_PARTITIONS": "16"})
     assert settings.bootstrap_servers == ("kafka-1:9092",)
@@ -91,7 +93,10 @@ def test_every_error_is_told_at_once_with_its_place(tmp_path: Path) -> None:
     assert f"{file}:5 (worker.hot_products) = 0:" in together
     assert "LIVEFUSE_PARTITIONS=many:" in together
     assert 'LIVEFUSE_BOOTSTRAP_SERVERS=kafka: "kafka" is not host:port' in together
-    assert "LIVEFUSE_KAFKA_SASL_USERNAME: there is no such setting; did you mean LIVEFUSE_KAFKA__SASL_USERNAME?" in together
+    assert (
+        "LIVEFUSE_KAFKA_SASL_USERNAME: there is no such setting; did you mean LIVEFUSE_KAFKA__SASL_USERNAME?"
+        in together
+    )
     assert "LIVEFUSE_INTAKE__TICK_INTERVAL=5: must be a duration" in together
 
 
@@ -126,18 +131,18 @@ def test_files_that_cannot_be_read_are_told_apart(tmp_path: Path) -> None:
 
 def test_secrets_are_used_and_never_shown(tmp_path: Path) -> None:
     secret = tmp_path / "password"
-    secret.write_text("hunter2\n")
+    secret.write_text(f"{PASSWORD}\n")
     login = {"LIVEFUSE_KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT", "LIVEFUSE_KAFKA__SASL_USERNAME": "shop"}
     by_file = Settings.load(None, BROKER | login | {"LIVEFUSE_KAFKA__SASL_PASSWORD_FILE": str(secret)})
-    by_value = Settings.load(None, BROKER | login | {"LIVEFUSE_KAFKA__SASL_PASSWORD": "hunter2"})
+    by_value = Settings.load(None, BROKER | login | {"LIVEFUSE_KAFKA__SASL_PASSWORD": PASSWORD})
     for settings in (by_file, by_value):
         client = settings.kafka_config().client
-        assert client["sasl_plain_password"] == "hunter2"
+        assert client["sasl_plain_password"] == PASSWORD
         assert client["security_protocol"] == "SASL_PLAINTEXT"
-        assert "hunter2" not in repr(settings)
-        assert "hunter2" not in settings.model_dump_json()
-    both = login | {"LIVEFUSE_KAFKA__SASL_PASSWORD": "hunter2", "LIVEFUSE_KAFKA__SASL_PASSWORD_FILE": str(secret)}
-    assert "hunter2" not in "\n".join(problems(both))
+        assert PASSWORD not in repr(settings)
+        assert PASSWORD not in settings.model_dump_json()
+    both = login | {"LIVEFUSE_KAFKA__SASL_PASSWORD": PASSWORD, "LIVEFUSE_KAFKA__SASL_PASSWORD_FILE": str(secret)}
+    assert PASSWORD not in "\n".join(problems(both))
     assert "both given" in "\n".join(problems(both))
 
 

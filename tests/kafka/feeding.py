@@ -5,7 +5,7 @@ The records go to the partitions that the capture names, and must get the offset
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -23,6 +23,9 @@ _GAP_S: Final = 0.03
 """Records of one product that lie in different partitions are sent at least this far apart when they are sent live. The
 broker answers a consumer partition after partition, and in one answer a later record may be there and an earlier one not."""
 
+Source = tuple[str, int]
+"""Topic, by the contract's name, and partition."""
+
 Send = Callable[[CaptureRecord], Awaitable[Awaitable[Any]]]
 """Queue a record; what it returns is awaited for the acknowledgement."""
 
@@ -38,26 +41,57 @@ async def send_all(cluster: Cluster, records: Iterable[CaptureRecord], *, idempo
 async def send_live(
     cluster: Cluster, records: Sequence[CaptureRecord], lead: timedelta, *, idempotent: bool = True
 ) -> None:
-    """Send each record `lead` before its time has come, each acknowledged before the next is sent.
+    """Send each record `lead` before its time has come, acknowledged before the next one of its products is sent.
 
     Ticks follow the wall clock: a record that is sent long after its time is late for the live system, but not for replay.
     Raises TooLateError when that happened, because nothing can be compared then.
     """
-    behind_s = 0.0
-    sent: dict[str, tuple[float, tuple[str, int]]] = {}
+    lead_s, behind_s = lead.total_seconds(), 0.0
+    sent: dict[str, tuple[float, Source]] = {}
     async with _sender(cluster, idempotent=idempotent) as send:
-        for record in records:
-            products, source = _products(record), (record.topic, record.partition)
-            planned_s = record.ts / 1000 - lead.total_seconds()
-            elsewhere = [sent[each][0] for each in products if each in sent and sent[each][1] != source]
-            # A new rule set concerns every product.
-            latest_s = time.time() if record.topic == _CONTRACT.rules else max(elsewhere, default=0.0)
-            await asyncio.sleep(max(0.0, planned_s - time.time(), latest_s + _GAP_S - time.time()))
-            _check_offset(record, (await (await send(record))).offset)
-            sent.update(dict.fromkeys(products, (time.time(), source)))
-            behind_s = max(behind_s, time.time() - planned_s)
-    if behind_s > lead.total_seconds():
+        rest = list(reversed(records))
+        while rest:
+            await _sleep_until(rest[-1].ts / 1000 - lead_s)
+            wave = _wave(rest, time.time() + lead_s)
+            behind_s = max(behind_s, time.time() + lead_s - wave[0].ts / 1000)
+            await _sleep_until(max(_earliest(record, sent) for record in wave))
+            pending = [await send(record) for record in wave]
+            for record, acknowledged in zip(wave, pending, strict=True):
+                _check_offset(record, (await acknowledged).offset)
+            for record in wave:
+                sent.update(dict.fromkeys(_products(record), (time.time(), _source(record))))
+    if behind_s > lead_s:
         raise TooLateError(f"a record was sent {behind_s:.1f} s late: this machine is too slow to send this capture live")
+
+
+def _wave(rest: list[CaptureRecord], due_s: float) -> list[CaptureRecord]:
+    """Take off the end of `rest` the records that are due and whose order among each other does not matter.
+
+    There is more than one only when the machine has fallen behind. No product is in records of two partitions, and a new
+    rule set, which concerns all products, goes alone.
+    """
+    wave = [rest.pop()]
+    where = dict.fromkeys(_products(wave[0]), _source(wave[0]))
+    while rest and rest[-1].ts / 1000 <= due_s and _CONTRACT.rules not in {wave[-1].topic, rest[-1].topic}:
+        source = _source(rest[-1])
+        products = _products(rest[-1])
+        if any(where.get(product, source) != source for product in products):
+            break
+        where.update(dict.fromkeys(products, source))
+        wave.append(rest.pop())
+    return wave
+
+
+def _earliest(record: CaptureRecord, sent: Mapping[str, tuple[float, Source]]) -> float:
+    """Return when a record may follow those of its products that were sent to other partitions."""
+    if record.topic == _CONTRACT.rules:
+        return max((at for at, _ in sent.values()), default=0.0) + _GAP_S
+    products = _products(record)
+    return _GAP_S + max((sent[each][0] for each in products if each in sent and sent[each][1] != _source(record)), default=0.0)
+
+
+async def _sleep_until(moment_s: float) -> None:
+    await asyncio.sleep(max(0.0, moment_s - time.time()))
 
 
 @asynccontextmanager
@@ -83,6 +117,10 @@ async def _sender(cluster: Cluster, *, idempotent: bool) -> AsyncIterator[Send]:
         yield send
     finally:
         await producer.stop()
+
+
+def _source(record: CaptureRecord) -> Source:
+    return record.topic, record.partition
 
 
 def _products(record: CaptureRecord) -> set[str]:

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.parse import Refusal
 from schemas.rules import DEFAULT_RULES, RuleSet
-from schemas.topics import LARGEST_RECORD_BYTES, TopicNames
+from schemas.topics import TopicNames
 from streams.engine.signals import CANCELLATION, COMMAND, COMPLAINT, ORDER, RETURN, RULES, STOCK, Signal
 from streams.intake.parse import FURTHEST_AHEAD_MS, read, readers
 from tests.corpus.malformed import GOOD, MALFORMED, TS, Malformed
@@ -107,12 +107,12 @@ def test_a_rule_set_comes_back_as_it_was() -> None:
     assert RuleSet.model_validate(data) == rules
 
 
-def test_a_rule_set_that_would_not_fit_into_a_frame_is_refused() -> None:
-    rule = {"kind": "complaint_surge", "override": [{"product": f"p{n}", "more_than": 1} for n in range(900)]}
-    value = json.dumps({"version": 1, "issued_at": TS, "actor": "a", "rules": [{"id": f"r{n}", **rule} for n in range(30)]})
-    assert len(value) < LARGEST_RECORD_BYTES * 2
-    found = parse("rules", value.encode())
-    assert isinstance(found, list | Refusal)
+def test_a_rule_set_that_would_not_fit_into_a_frame_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.intake.parse.LARGEST_RULES_BYTES", 100)
+    found = parse("rules", GOOD["rules"])
+    assert isinstance(found, Refusal)
+    assert found.reason == "invalid"
+    assert "too large" in found.message
 
 
 def test_five_minutes_ahead_is_not_too_far() -> None:

@@ -1,0 +1,218 @@
+"""The command line without a broker: what it prints, where, and with which exit code."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from deploy.cli import app
+
+LIVEFUSE = [sys.executable, "-m", "deploy.cli"]
+NOON_MS = 1_794_398_400_000
+
+
+def run(*arguments: str, standard_input: str | None = None) -> Result:
+    return CliRunner().invoke(app, arguments, input=standard_input, prog_name="livefuse")
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [each for each in os.environ if each.startswith("LIVEFUSE_")]:
+        monkeypatch.delenv(name)
+
+
+def complaints(count: int) -> str:
+    """Return a capture of so many complaints about p42, a second apart."""
+    lines = []
+    for number in range(count):
+        payload = {"complaint_id": f"c{number}", "product_id": "p42", "occurred_at": NOON_MS + 1000 * number}
+        record = {"topic": "live.complaints", "partition": 0, "offset": number, "ts": NOON_MS, "key": None}
+        lines.append(json.dumps({**record, "payload": json.dumps(payload)}))
+    return "\n".join(lines) + "\n"
+
+
+def test_help_comes_at_once_and_names_every_command() -> None:
+    done = subprocess.run([*LIVEFUSE, "--help"], capture_output=True, text=True, check=True)
+    for command in (
+        "up", "intake", "worker", "topics", "replay", "rules", "fuse", "dlq", "simulate", "convert", "doctor",
+    ):  # fmt: skip
+        assert f"\n  {command} " in done.stdout
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys, deploy.cli; print(*sorted({'aiokafka', 'pydantic', 'faust', 'rich.live'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_version_and_wrong_usage() -> None:
+    assert run("--version").stdout.startswith("livefuse")
+    wrong = run("fuze")
+    assert wrong.exit_code == 2
+    assert "fuse" in wrong.stderr
+    assert run("fuse", "pause", "p42").exit_code == 2, "a reason is needed"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["topics", "list"],
+        ["fuse", "list"],
+        ["rules", "show"],
+        ["dlq", "list"],
+        ["intake"],
+        ["worker"],
+        ["simulate", "--records", "1"],
+    ],
+)
+def test_without_a_broker_the_setting_is_named(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "LIVEFUSE_BOOTSTRAP_SERVERS" in result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+
+
+def test_a_broker_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEFUSE_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    result = run("fuse", "list")
+    assert result.exit_code == 3
+    assert "no broker answers at 127.0.0.1:1" in result.stderr
+    assert "LIVEFUSE_BOOTSTRAP_SERVERS" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_wrong_settings_end_every_command_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEFUSE_PARTITONS", "3")
+    for arguments in (["doctor"], ["up"], ["topics", "apply"], ["worker"]):
+        result = run(*arguments)
+        assert result.exit_code in {1, 2}
+        assert "did you mean LIVEFUSE_PARTITIONS?" in result.stdout + result.stderr
+
+
+def test_doctor_says_what_to_do() -> None:
+    result = run("doctor", "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert not told["ok"]
+    assert told["findings"][0]["about"] == "configuration"
+    assert "LIVEFUSE_BOOTSTRAP_SERVERS" in told["findings"][0]["what"]
+
+
+def test_replay_writes_events_and_nothing_else(tmp_path: Path) -> None:
+    capture = tmp_path / "capture.jsonl.gz"
+    capture.write_bytes(gzip.compress(complaints(51).encode()))
+    result = run("replay", str(capture))
+    assert result.exit_code == 0
+    (event,) = map(json.loads, result.stdout.splitlines())
+    assert (event["type"], event["product_id"], event["cause"]["measured"]) == ("fuse.opened", "p42", 51)
+    assert "fuses opened   complaint-surge 1" in result.stderr
+    assert run("replay", "-", standard_input=complaints(50)).stdout == ""
+
+
+def test_replay_takes_rules_and_lists_dead_letters(tmp_path: Path) -> None:
+    rules, letters = tmp_path / "rules.toml", tmp_path / "letters.jsonl"
+    rules.write_text('[[rule]]\nid = "strict"\nkind = "complaint_surge"\nmore_than = 2\n')
+    broken = json.dumps({"topic": "live.complaints", "partition": 1, "offset": 0, "ts": NOON_MS, "payload": "{"})
+    result = run(
+        "replay", "-", "--rules", str(rules), "--dead-letters", str(letters), "--json",
+        standard_input=complaints(3) + broken + "\n",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["rule"] == "strict"
+    summary = json.loads(result.stderr)
+    assert summary["dead_letters"] == {"not_json": 1}
+    assert summary["opened"] == {"strict": 1}
+    assert [json.loads(line)["reason"] for line in letters.read_text().splitlines()] == ["not_json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [("nonsense\n", "line 1"), ("[]\n", "line 1"), ('{"payload": 1}\n', "topic")]
+)
+def test_what_is_no_capture_is_told_with_its_line(tmp_path: Path, content: str, expected: str) -> None:
+    capture = tmp_path / "capture.jsonl"
+    capture.write_text(content)
+    result = run("replay", str(capture))
+    assert result.exit_code == 1
+    assert expected in result.stderr
+    assert "Traceback" not in result.stderr
+    assert run("replay", str(tmp_path / "missing")).exit_code == 1
+
+
+def test_damaged_compression_is_told(tmp_path: Path) -> None:
+    capture = tmp_path / "capture.jsonl.gz"
+    capture.write_bytes(gzip.compress(complaints(51).encode())[:-20])
+    result = run("replay", str(capture))
+    assert result.exit_code == 1
+    assert "cannot be read" in result.stderr
+
+
+def test_rules_check_names_every_error_with_its_line(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\nid = "a"\nkind = "complaint_surge"\nmore_than = -1\n\n[[rule]]\nid = "b"\nkind = "x"\n')
+    result = run("rules", "check", str(rules))
+    assert result.exit_code == 2
+    assert "line 4" in result.stderr
+    assert "line 8" in result.stderr
+    told = json.loads(run("rules", "check", str(rules), "--json").stdout)
+    assert [problem["line"] for problem in told["problems"]] == [4, 8]
+    rules.write_text('[[rule]]\nid = "a"\nkind = "oversell"\n')
+    assert run("rules", "check", str(rules)).exit_code == 0
+    assert run("rules", "check", str(tmp_path / "missing.toml")).exit_code == 2
+
+
+def test_a_simulated_sale_is_reproducible_and_replays_as_labelled(tmp_path: Path) -> None:
+    one, two, labels = tmp_path / "one.jsonl.gz", tmp_path / "two.jsonl.gz", tmp_path / "labels.jsonl"
+    arguments = ["simulate", "--seed", "7", "--duration", "10m", "--products", "200"]
+    told = run(*arguments, "--capture", str(one), "--labels", str(labels), "--json")
+    assert told.exit_code == 0, told.stderr
+    assert json.loads(told.stdout)["records"] == len(gzip.decompress(one.read_bytes()).splitlines())
+    run(*arguments, "--capture", str(two))
+    assert one.read_bytes() == two.read_bytes()
+    events = [json.loads(line) for line in run("replay", str(one)).stdout.splitlines()]
+    opened = {each["product_id"] for each in events if each["type"] == "fuse.opened"}
+    found = [json.loads(line) for line in labels.read_text().splitlines()]
+    assert opened == {each["product_id"] for each in found if each["kind"] == "incident"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--rate", "fast"],
+        ["--duration", "5"],
+        ["--start", "yesterday"],
+        ["--from", "x", "--capture", "y"],
+        ["--capture", "/nowhere/x"],
+        ["--products", "1", "--capture", "-"],
+    ],
+)
+def test_simulate_refuses_what_makes_no_sense(arguments: list[str]) -> None:
+    result = run("simulate", *arguments)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    code = f"{' '.join(LIVEFUSE)} simulate --duration 10m --capture - | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["/bin/bash", "-c", code], capture_output=True, text=True, check=True)
+    *lines, status = done.stdout.splitlines()
+    assert (len(lines), status) == (1, "141")
+    assert "Traceback" not in done.stderr
+    assert "Broken" not in done.stderr
+
+
+def test_interrupting_is_quiet() -> None:
+    process = subprocess.Popen(
+        [*LIVEFUSE, "simulate", "--duration", "endless", "--capture", "/dev/null"], stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(2)
+    process.send_signal(2)
+    _, told = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert told == ""
