@@ -28,6 +28,9 @@ def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
                 yield cast("BinaryIO", stack.enter_context(lzma.open(file, "wb")))
             else:
                 yield file
+    except BrokenPipeError:
+        # Of whatever is written meanwhile; who reads that is gone.
+        raise
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}.") from error
 

@@ -13,7 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Final
 
 import orjson
@@ -24,7 +24,7 @@ from schemas.rules import RuleSet
 from schemas.topics import TopicNames
 from streams.engine.events import FUSE_EVENTS, Output
 from streams.engine.partition import Partition
-from streams.engine.signals import Signal, tick_before
+from streams.engine.signals import LINES_PER_OFFSET, Signal, tick_before
 from streams.intake.parse import read, readers
 from streams.merge import Merge
 
@@ -35,7 +35,10 @@ PROGRESS_EVERY: Final = 10_000
 
 @dataclass
 class Summary:
-    """What a replay has read and said. ``opened`` counts the openings of fuses by rule."""
+    """What a replay has read and said. ``opened`` counts the openings of fuses by rule.
+
+    ``repeated`` counts records that stood in the captures twice, with the same offset.
+    """
 
     records: Counter[str] = field(default_factory=Counter)
     other_topics: Counter[str] = field(default_factory=Counter)
@@ -43,6 +46,7 @@ class Summary:
     events: Counter[str] = field(default_factory=Counter)
     opened: Counter[str] = field(default_factory=Counter)
     signals: int = 0
+    repeated: int = 0
     duplicates: int = 0
     late: int = 0
     requests: int = 0
@@ -74,9 +78,8 @@ class Replay:
         self._partition = Partition(0, rules)
         self._on_dead_letter = on_dead_letter
         self._sources: list[str] = []
-        self._records: list[list[tuple[int, list[Signal]]]] = []
-        self._next: list[int] = []
-        self._in_file_order: set[int] = set()
+        # Of each source: (offset, None where a line has none; its signals), as they stand in the files.
+        self._records: list[list[tuple[int | None, list[Signal]]]] = []
         self._index: dict[tuple[str, int], int] = {}
 
     def add(self, name: str, lines: Iterable[bytes], progress: Callable[[int], None] | None = None) -> None:
@@ -93,8 +96,7 @@ class Replay:
         for index, source in enumerate(self._sources):
             topic, _, partition = source.rpartition("/")
             records = self._records[index]
-            if index not in self._in_file_order:
-                records.sort(key=lambda record: record[0])
+            self._put_in_order(records)
             merge.add(source, self._ranks[topic] + int(partition))
             merge.mark_caught_up(source, caught_up=True)
             for _, made in records:
@@ -124,14 +126,9 @@ class Replay:
             raise CaptureError(f'{where}: "payload" is not text. kcat prints it as text without -s.')
         index = self._source(topic, _whole(where, record, "partition") or 0)
         offset = _whole(where, record, "offset")
-        if offset is None:
-            self._in_file_order.add(index)
-        if offset is None or index in self._in_file_order:
-            offset = self._next[index]
-        self._next[index] += 1
         self.summary.records[topic] += 1
-        value = None if payload is None else payload.encode("utf-8", "surrogateescape")
-        found = read(reader, value, timestamp if isinstance(timestamp, int) else None, index, offset)
+        number = len(self._records[index])
+        found = read(reader, _bytes(payload), timestamp if isinstance(timestamp, int) else None, index, number)
         if isinstance(found, Refusal):
             self.summary.dead_letters[found.reason] += 1
             if self._on_dead_letter:
@@ -140,13 +137,27 @@ class Replay:
         self.summary.signals += len(found)
         self._records[index].append((offset, found))
 
+    def _put_in_order(self, records: list[tuple[int | None, list[Signal]]]) -> None:
+        """Put the records of a source in the order of their offsets; they stay as they are if one has none."""
+        offsets = [offset for offset, _ in records if offset is not None]
+        if len(offsets) < len(records) or all(before < after for before, after in pairwise(offsets)):
+            return
+        by_offset: dict[int, list[Signal]] = {}
+        for offset, signals in records:
+            if offset is not None:
+                by_offset.setdefault(offset, signals)
+        self.summary.repeated += len(records) - len(by_offset)
+        records[:] = sorted(by_offset.items())
+        for number, (_, signals) in enumerate(records):
+            for signal in signals:
+                signal[2] = number * LINES_PER_OFFSET + signal[2] % LINES_PER_OFFSET
+
     def _source(self, topic: str, partition: int) -> int:
         index = self._index.get((topic, partition))
         if index is None:
             index = self._index[topic, partition] = len(self._sources)
             self._sources.append(f"{topic}/{partition}")
             self._records.append([])
-            self._next.append(0)
         return index
 
     def _count(self, outputs: list[Output]) -> list[Output]:
@@ -180,6 +191,16 @@ def _parse(where: str, line: bytes) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise CaptureError(f"{where}: not a JSON object. A capture is what kcat -C -J prints, one record a line.")
     return record
+
+
+def _bytes(payload: str | None) -> bytes | None:
+    if payload is None:
+        return None
+    try:
+        return payload.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Half a surrogate pair that was written as an escape: no bytes were it, but those of no text either.
+        return payload.encode("utf-8", "surrogatepass")
 
 
 def _whole(where: str, record: dict[str, Any], key: str) -> int | None:

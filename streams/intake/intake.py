@@ -169,18 +169,20 @@ class Intake:
             drained = await self._drain()
             _raise_failure(writing)
             if drained and checkpoint:
-                await self._commit(checkpoint.offsets)
+                await self._commit_soon(checkpoint.offsets)
             log.info("intake.stopped drained=%s", drained)
         finally:
             await _cancel([*reading, *writing, stopping])
 
     async def close(self) -> None:
         """Leave the group and disconnect, within a few seconds even when the broker is away."""
-        for client in (self._consumer, self._producer):
-            try:
-                await asyncio.wait_for(client.stop(), CLOSE_S)
-            except (KafkaError, TimeoutError) as error:
-                log.warning("intake.close %r", error)
+        closed = await asyncio.gather(
+            *(asyncio.wait_for(client.stop(), CLOSE_S) for client in (self._consumer, self._producer)),
+            return_exceptions=True,
+        )
+        for error in closed:
+            if error is not None:
+                log.warning("intake.close_failed %r", error)
 
     async def revoked(self) -> None:
         """Finish what has been taken, commit it, and forget the sources."""
@@ -188,8 +190,7 @@ class Intake:
         self._table = self._checkpoint = None
         if checkpoint:
             if await self._drain():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._commit(checkpoint.offsets), CLOSE_S)
+                await self._commit_soon(checkpoint.offsets)
             self._writer.close()
 
     def assigned(self, partitions: Collection[TopicPartition]) -> SourceTable:
@@ -291,6 +292,13 @@ class Intake:
         else:
             self._committed |= changed
             self._counts.commits += 1
+
+    async def _commit_soon(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit, or do without: aiokafka would try for as long as the broker is away."""
+        try:
+            await asyncio.wait_for(self._commit(offsets), CLOSE_S)
+        except TimeoutError:
+            log.warning("commit.failed the broker does not answer; some records will be read again")
 
     async def _drain(self) -> bool:
         """Wait until all that has been taken is acknowledged; False when that takes too long."""

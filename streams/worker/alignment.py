@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from schemas.topics import TopicNames
-from streams.engine.signals import Signal
+from streams.engine.signals import TICK, Signal, tick_before
 from streams.frames import Frame
 from streams.merge import Merge
 
@@ -199,6 +199,9 @@ class Alignment:
         floors = [self._keys.get(name, 0) for name in frame.sources]
         runs: list[list[tuple[int, int, Any]]] = [[] for _ in frame.sources]
         for signal in frame.signals:
+            if signal[0] == TICK:
+                # It stands in front of a late signal of one intake's order; this order has its own ones.
+                continue
             source, position, time = signal[1:4]
             if position > queued[source]:
                 queued[source] = position
@@ -217,6 +220,8 @@ class Alignment:
         for key, _, _, (signal, origin) in self._merge.take():
             origin[1] -= 1
             self._keys[self._names[signal[1]]] = key
+            if signal[3] < key:
+                signals.append(tick_before(key))
             signals.append(signal)
         while self._held and not self._held[0][1]:
             self._held.popleft()

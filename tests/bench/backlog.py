@@ -101,8 +101,8 @@ def sentinels(at_ms: int, *, number: int = 1) -> list[CaptureRecord]:
 def _everyday(products: int, rng: Random) -> Iterator[Make]:
     """Yield, without end, what makes the records of products that do not trip."""
     skus = [make_product(number, rng.choice(CATEGORIES), _ROOMS, rng).skus for number in range(products)]
-    # The best seller has a hundredth of the sales, and sells forty times as much as the average product.
-    popularity = list(accumulate(1 / (rank + 30) for rank in range(products)))
+    # As in the simulator: the best seller has a twenty-fifth of all sales.
+    popularity = list(accumulate(1 / (rank + 4) for rank in range(products)))
     topics, shares = list(MIX), list(accumulate(MIX.values()))
     number = 0
     while True:

@@ -65,7 +65,11 @@ class Faults:
         chance = self._rng.random()
         if chance < _POWER_CUT:
             return services
-        return self._rng.sample(services, 2 if chance < _POWER_CUT + _TWO_AT_ONCE else 1)
+        if chance < _POWER_CUT + _TWO_AT_ONCE:
+            return self._rng.sample(services, 2)
+        # There are more workers than intakes; they take turns all the same.
+        command = self._rng.choice(sorted({each.command for each in services}))
+        return [self._rng.choice([each for each in services if each.command == command])]
 
     async def _kill(self, victims: Sequence[Service]) -> None:
         log.info("kill -9 %s", [victim.name for victim in victims])

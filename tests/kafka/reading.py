@@ -1,6 +1,6 @@
 """Reading what a cluster wrote, and waiting until it has read everything that was written to it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -19,28 +19,39 @@ _STALLED: Final = timedelta(seconds=30)
 
 async def committed(bootstrap: str, topic: str) -> list[Record]:
     """Return all committed records of a topic, up to its end as it is now, in order within each partition."""
-    partitions = await partitions_of(bootstrap, topic)
-    async with _consumer(bootstrap) as consumer:
-        consumer.assign(partitions)
-        # With read_committed these are the last stable offsets: open transactions are not waited for.
-        ends = await consumer.end_offsets(partitions)
+    ends = await end_offsets(bootstrap, topic)
+    async with _consumer(bootstrap, ends) as consumer:
         records: list[Record] = []
 
         async def all_read() -> bool:
             for batch in (await consumer.getmany(timeout_ms=100)).values():
                 records.extend(batch)
-            positions = [await consumer.position(each) for each in partitions]
-            return all(position >= ends[each] for each, position in zip(partitions, positions, strict=True))
+            positions = [await consumer.position(each) for each in ends]
+            return all(position >= end for position, end in zip(positions, ends.values(), strict=True))
 
         await until(all_read, f"{topic} can be read to {ends}", within=_STALLED, between=timedelta(0))
         return [each for each in records if each.offset < ends[TopicPartition(topic, each.partition)]]
 
 
 async def end_offsets(bootstrap: str, *topics: str) -> dict[TopicPartition, int]:
-    """Return the end of each partition of the topics. What is in open transactions lies behind it."""
+    """Return the end of what is committed in each partition of the topics.
+
+    The embedded broker, asked for the end, names the beginning of the last batch; what it tells beside the records is right.
+    """
     partitions = await partitions_of(bootstrap, *topics)
-    async with _consumer(bootstrap) as consumer:
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+    async with _consumer(bootstrap, partitions) as consumer:
+        await consumer.seek_to_end(*partitions)
+        ends: dict[TopicPartition, int] = {}
+
+        async def are_told() -> bool:
+            await consumer.getmany(timeout_ms=100)
+            for each in partitions:
+                stable, high = consumer.last_stable_offset(each), consumer.highwater(each)
+                if high is not None:
+                    ends[each] = high if stable is None or stable < 0 else stable
+            return len(ends) == len(partitions)
+
+        await until(are_told, f"the broker tells the ends of {topics}", within=_STALLED, between=timedelta(0))
         return ends
 
 
@@ -64,6 +75,15 @@ async def drained(cluster: Cluster, within: timedelta) -> None:
         await _reached(admin, cluster.intake_group, sources, within)
         signals = await end_offsets(cluster.bootstrap, cluster.names.signals)
         await _reached(admin, cluster.worker_group, signals, within)
+
+
+async def decided(cluster: Cluster, count: int, within: timedelta = timedelta(seconds=60)) -> None:
+    """Return when there are about `count` fuse events (the ends of transactions are counted too)."""
+
+    async def are_there() -> bool:
+        return sum((await end_offsets(cluster.bootstrap, cluster.names.fuse_events)).values()) >= count
+
+    await until(are_there, f"{count} fuse events are there", within=within)
 
 
 async def _reached(
@@ -97,16 +117,18 @@ async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 @asynccontextmanager
-async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(bootstrap: str, partitions: Iterable[TopicPartition]) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         max_partition_fetch_bytes=16 * 1_048_576,
+        fetch_max_wait_ms=100,
     )
     await consumer.start()
     try:
+        consumer.assign(list(partitions))
         yield consumer
     finally:
         await consumer.stop()

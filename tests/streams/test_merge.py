@@ -30,7 +30,9 @@ def by_heads(sources: list[list[Item]]) -> list[str]:
 
 
 def items_of(times: list[list[int]]) -> list[list[Item]]:
-    return [[(time, place, f"{source}:{place}") for place, time in enumerate(each)] for source, each in enumerate(times)]
+    return [
+        [(time, place, f"{source}:{place}") for place, time in enumerate(each)] for source, each in enumerate(times)
+    ]
 
 
 def merge_of(sources: list[list[Item]]) -> Merge:
@@ -54,7 +56,9 @@ def test_complete_sources_come_out_head_by_head(times: list[list[int]]) -> None:
 
 
 @given(TIMES, st.data())
-def test_a_backlog_comes_out_in_the_same_order_however_it_is_fetched(times: list[list[int]], data: st.DataObject) -> None:
+def test_a_backlog_comes_out_in_the_same_order_however_it_is_fetched(
+    times: list[list[int]], data: st.DataObject
+) -> None:
     sources = items_of(times)
     merge = merge_of(sources)
     rest = [list(source) for source in sources]

@@ -146,7 +146,9 @@ async def test_there_are_no_ticks_without_sources(broker: Broker, rigs: list[Rig
     assert broker.frames == []
 
 
-async def test_what_was_live_long_ago_is_not_live(broker: Broker, rigs: list[Rig], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_live_long_ago_is_not_live(
+    broker: Broker, rigs: list[Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
     rigs.append(rig := Rig(broker))
     rig.writer.put([], LIVE)
     monkeypatch.setattr("streams.intake.frame_writer.STALE_S", 0.0)

@@ -71,7 +71,9 @@ def test_null_in_an_optional_field_is_as_good_as_nothing() -> None:
     nothing = dict.fromkeys(("status", "event_id", "room_id"))
     assert parse("orders", GOOD["orders"] | nothing) == parse("orders", GOOD["orders"])
     assert parse("complaints", GOOD["complaints"] | {"category": None}) == parse("complaints", GOOD["complaints"])
-    assert parse("stock-levels", GOOD["stock-levels"] | {"reserved": None}) == parse("stock-levels", GOOD["stock-levels"])
+    assert parse("stock-levels", GOOD["stock-levels"] | {"reserved": None}) == parse(
+        "stock-levels", GOOD["stock-levels"]
+    )
 
 
 def test_a_command_has_its_times_in_milliseconds() -> None:
@@ -129,7 +131,9 @@ def test_without_a_kafka_timestamp_nothing_is_in_the_future(timestamp: int | Non
 
 
 def test_a_refusal_does_not_repeat_what_the_record_held() -> None:
-    found = parse("complaints", GOOD["complaints"] | {"text": ["my address is 1 Main Street"], "category": "angry customer"})
+    found = parse(
+        "complaints", GOOD["complaints"] | {"text": ["my address is 1 Main Street"], "category": "angry customer"}
+    )
     assert isinstance(found, Refusal)
     assert "Main" not in found.message
     assert "angry" not in found.message

@@ -1,0 +1,163 @@
+"""What the broker may do to livefuse: go away, not be there yet, have other topics than it should, have a full disk.
+
+Each time the processes say what is wrong, wait or end as they should, and nothing is lost: afterwards the fuse events are
+those of replay. Every test has a broker of its own.
+"""
+
+import asyncio
+import os
+import resource
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from deploy.simulator.capture import CaptureRecord
+from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
+from tests.kafka.cluster import Cluster, Service, until
+from tests.kafka.dense import DenseSale
+from tests.kafka.feeding import send_all, send_live
+from tests.kafka.golden import compare, replay
+from tests.kafka.reading import decided
+
+pytestmark = pytest.mark.kafka
+
+SOON = timedelta(seconds=30)
+USAGE = 2
+BROKER = 3
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
+    """Yield a broker that runs and that a test may do anything to."""
+    broker = KafkaBroker(tmp_path / "broker")
+    try:
+        broker.start()
+    except KafkaUnavailableError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    yield broker
+    broker.kill()
+
+
+def past(seed: int, seconds: float = 60) -> list[CaptureRecord]:
+    """Return a capture that is over."""
+    start_ms = int(time.time() * 1000) - 600_000
+    return DenseSale(seed=seed, start_ms=start_ms, seconds=seconds, per_second=100).capture()
+
+
+async def test_a_broker_that_crashes_and_comes_back_in_mid_stream(
+    broker: KafkaBroker, prefix: str, tmp_path: Path
+) -> None:
+    lead = timedelta(seconds=25)
+    with Cluster(broker.bootstrap, prefix, tmp_path) as cluster:
+        cluster.apply_topics()
+        intake, worker = cluster.intake(), cluster.worker()
+        # Its times lie ahead, so that what cannot be sent for a while is not late.
+        start_ms = int((time.time() + lead.total_seconds()) * 1000) + 2_000
+        records = DenseSale(seed=21, start_ms=start_ms, seconds=20, per_second=100, gap_ms=80).capture()
+        sending = asyncio.create_task(send_live(cluster, records, lead))
+        await decided(cluster, 200)
+        broker.kill()
+        await asyncio.gather(*(each.says("broker", SOON) for each in (intake, worker)))
+        broker.start()
+        await sending
+        assert (intake.lives, worker.lives) == (1, 1)
+        assert intake.alive
+        assert worker.alive
+        await compare(cluster, replay(records, tmp_path))
+
+
+async def test_a_broker_that_is_not_there_yet_is_waited_for(broker: KafkaBroker, prefix: str, tmp_path: Path) -> None:
+    records = past(seed=22, seconds=20)
+    with Cluster(broker.bootstrap, prefix, tmp_path) as cluster:
+        cluster.apply_topics()
+        await send_all(cluster, records)
+        broker.stop()
+        for each in (cluster.intake(), cluster.worker()):
+            await each.says(f"no broker answers at {broker.bootstrap}", SOON)
+        broker.start()
+        await compare(cluster, replay(records, tmp_path))
+        assert all(each.alive and each.lives == 1 for each in cluster.services)
+
+
+async def test_a_topic_with_another_number_of_partitions_ends_the_processes(
+    broker: KafkaBroker, prefix: str, tmp_path: Path
+) -> None:
+    records = past(seed=23, seconds=20)
+    with Cluster(broker.bootstrap, prefix, tmp_path) as cluster:
+        cluster.apply_topics()
+        await send_all(cluster, records)
+        cluster.intake()
+        cluster.worker()
+        await compare(cluster, replay(records, tmp_path))
+        for each in cluster.services:
+            each.drain()
+
+        with Cluster(broker.bootstrap, prefix, tmp_path / "wrong", LIVEFUSE_PARTITIONS="5") as wrong:
+            for each in (wrong.intake(), wrong.worker()):
+                assert await each.ended(SOON) == USAGE, each.said
+                assert f"{cluster.names.signals} has 4 partitions, not 5" in each.said
+            refused = wrong.run("topics", "apply")
+            assert refused.returncode == USAGE, refused.stderr
+            assert "4 partitions" in refused.stderr
+
+        for each in cluster.services:
+            each.start()
+        await compare(cluster, replay(records, tmp_path))
+
+
+async def test_a_topic_that_is_missing_ends_the_processes(broker: KafkaBroker, prefix: str, tmp_path: Path) -> None:
+    with Cluster(broker.bootstrap, prefix, tmp_path) as cluster:
+        for each in (cluster.intake(), cluster.worker()):
+            assert await each.ended(SOON) == USAGE, each.said
+            assert "livefuse topics apply" in each.said
+            assert cluster.names.signals in each.said
+
+
+async def test_a_broker_whose_disk_is_full_stops_nothing_for_good(
+    broker: KafkaBroker, prefix: str, tmp_path: Path
+) -> None:
+    records = past(seed=24, seconds=240)
+    # Small frames, so that the disk is full in the middle of the work.
+    with Cluster(broker.bootstrap, prefix, tmp_path, LIVEFUSE_INTAKE__FRAME_SIGNALS="5") as cluster:
+        cluster.apply_topics()
+        await send_all(cluster, records)
+        cluster.intake()
+        cluster.worker()
+        await decided(cluster, 500)
+        fill_the_disk(broker)
+        await broker_ended(broker)
+        for each in cluster.services:
+            await each.says("broker", SOON)
+            assert waits_or_told_why(each), each.said
+        broker.start()
+        for each in cluster.services:
+            if not each.alive:
+                each.start()
+        await compare(cluster, replay(records, tmp_path))
+
+
+def fill_the_disk(broker: KafkaBroker) -> None:
+    """Let no file of the broker grow any more: each of its writes fails, as on a full disk.
+
+    A small file system would need rights that containers do not give to root; a limit on the process needs none.
+    """
+    assert broker.pid is not None
+    resource.prlimit(broker.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+
+async def broker_ended(broker: KafkaBroker) -> None:
+    """Wait until Kafka has given up: it halts when the only directory for its logs cannot be written to."""
+
+    async def has_ended() -> bool:
+        return broker.pid is None
+
+    await until(has_ended, "Kafka halts, as it cannot write", within=SOON)
+
+
+def waits_or_told_why(service: Service) -> bool:
+    return service.alive or "livefuse:" in service.said or "ended" in service.said
