@@ -1,6 +1,6 @@
 """The doctor: looks at everything that livefuse stands on, and says what to do about each thing that is wrong.
 
-    configuration ── broker ── topics ── rules ── groups ── lag and progress ── clocks ── dead letters
+    configuration ── broker ── topics ── rules ── dead letters ── groups ── clocks ── lag and progress
 
 What cannot be looked at because something before it is wrong is left out. Nothing is changed.
 """
@@ -63,9 +63,9 @@ async def examine(config_file: Path | None) -> AsyncIterator[Finding]:
             if any(step.action in {"create", "missing", "refuse"} for step in steps):
                 return
             yield await _rules(settings)
+            yield await _dead_letters(settings, consumer)
             async for finding in _flow(settings, admin, consumer):
                 yield finding
-            yield await _dead_letters(settings, consumer)
     except (LivefuseError, KafkaError) as error:
         yield Finding(
             "broker", "wrong", str(error), "" if isinstance(error, BrokerError) else "look at the broker's log"
@@ -82,7 +82,7 @@ async def _broker(settings: Settings, admin: Admin) -> Finding:
     if not able or settings.kafka.transactions == "off":
         what = f"{found}; without transactions events are at least once (repeats bear the same sequence)"
         return Finding(
-            "broker", "note", what, "fine for trying out; in production use Apache Kafka, with one worker here"
+            "broker", "note", what, "fine for trying out, with one worker; in production use Apache Kafka"
         )
     return Finding("broker", "ok", f"{found}; transactions work")
 
@@ -220,14 +220,14 @@ async def _newest(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) 
     ends = await consumer.end_offsets(partitions)
     first = await consumer.beginning_offsets(partitions)
     filled = [each for each in partitions if ends[each] > first[each]]
-    start_at(consumer, {each: ends[each] - 1 for each in filled})
+    if filled:
+        start_at(consumer, {each: ends[each] - 1 for each in filled})
     found: list[tuple[int, bytes]] = []
     deadline = time.monotonic() + PROGRESS_S
     while filled and time.monotonic() < deadline:
         for partition, records in (await consumer.getmany(*filled, timeout_ms=500)).items():
             found += [(record.timestamp, record.value or b"") for record in records]
             filled.remove(partition)
-    consumer.unsubscribe()
     return max(found, default=None)
 
 

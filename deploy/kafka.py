@@ -129,7 +129,7 @@ async def partitions_of(config: KafkaConfig, topics: Collection[str]) -> list[To
 async def read(config: KafkaConfig, topics: Collection[str]) -> AsyncIterator[ConsumerRecord[Any, Any]]:
     """Yield all committed records of the topics, in order within a partition, up to the end as it is now."""
     async with open_consumer(config) as consumer:
-        async for record in read_through(consumer, await partitions_of(config, topics)):
+        async for record in _read_through(consumer, await partitions_of(config, topics)):
             yield record
 
 
@@ -140,15 +140,17 @@ def start_at(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) 
         consumer.seek(partition, offset)
 
 
-async def read_through(
+async def _read_through(
     consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
 ) -> AsyncIterator[ConsumerRecord[Any, Any]]:
-    """Yield what lies in the partitions now. Afterwards the consumer stands at what was their end."""
+    """Yield what lies in the partitions now."""
     # Asked before anything is assigned: a fetch that waits for records would hold these questions up.
     first = await consumer.beginning_offsets(partitions)
     ends = await consumer.end_offsets(partitions)
-    start_at(consumer, first)
     waiting = {partition for partition in partitions if ends[partition] > first[partition]}
+    # A consumer that is stopped right after it was assigned something may leave a connection open (aiokafka 0.14).
+    if waiting:
+        start_at(consumer, {partition: first[partition] for partition in waiting})
     loop = asyncio.get_running_loop()
     progress = loop.time()
     while waiting:

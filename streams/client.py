@@ -9,6 +9,7 @@ InitProducerId with error -1.
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -36,6 +37,7 @@ from schemas.errors import BrokerRefused, BrokerUnavailable, TopicMismatch
 RETRY_S: Final = 2.0
 REQUEST_TIMEOUT_MS: Final = 10_000
 _PRODUCER_ID_ATTEMPTS: Final = 100
+_PATIENCE_S: Final = 3.0
 
 REFUSALS: Final = (
     AuthenticationFailedError,
@@ -117,6 +119,24 @@ async def partition_counts(client: Mapping[str, Any]) -> dict[str, int]:
         except KafkaError as error:
             raise BrokerUnavailable(f"the broker at {addresses(client)} went away: {error!r}") from error
         return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
+
+
+async def require_topics(client: Mapping[str, Any], needed: Mapping[str, int | None]) -> None:
+    """Raise TopicMismatch when topics are not as needed, and stay so: a new topic is not known to all brokers at once.
+
+    Also raises BrokerUnavailable, BrokerRefused.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        existing = await partition_counts(client)
+        try:
+            check_topics(existing, needed)
+        except TopicMismatch:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(_PATIENCE_S / 10)
+        else:
+            return
 
 
 def check_topics(existing: Mapping[str, int], needed: Mapping[str, int | None]) -> None:

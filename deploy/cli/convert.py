@@ -23,9 +23,10 @@ def online_retail(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Write the Online Retail data set as a capture at its own times; a summary goes to standard error.
+    """Write the Online Retail data set as a capture.
 
-    Orders with all their lines, cancellations as returns, and a stock trace derived from what moved.
+    At its own times: orders with all their lines, cancellations as returns, and a stock trace derived from what moved.
+    A summary goes to standard error.
     """
     from deploy.convert import ConversionSummary, convert_online_retail
 

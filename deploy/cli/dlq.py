@@ -26,7 +26,10 @@ Offset = Annotated[list[int] | None, typer.Option("--offset", help="Only this of
 
 @app.command("list")
 def list_letters(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Count the dead letters by topic and reason, and those that still wait to be sent back."""
+    """Count the dead letters by topic and reason.
+
+    And those of them that wait to be sent back, or have come back.
+    """
     import asyncio
 
     from deploy.explain import moment
@@ -57,14 +60,14 @@ def show(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print dead letters: where they came from, what was wrong, headers and value.
+    """Print dead letters, and what is wrong with them.
 
     With --json --reveal, one a line, they can be repaired with an editor and sent by `dlq replay --repaired`.
     """
     import asyncio
 
+    from deploy.cli.letters import as_plain, as_text
     from deploy.dead_letters import status
-    from deploy.letter_text import as_plain, as_text
 
     settings = load_settings(config)
     chosen, sent_back = asyncio.run(_choose(settings, topic, reason, partition, offset))
@@ -98,14 +101,15 @@ def replay(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send dead letters back to the topic and partition that they came from, as they are or repaired.
+    """Send dead letters back, as they are or repaired.
 
-    Each is sent back once. What comes back unrepaired is left alone until you ask for it by --offset or --again.
+    To the topic and partition that they came from, each once. What comes back unrepaired is left alone until you ask
+    for it by --offset or --again.
     """
     import asyncio
 
+    from deploy.cli.letters import read_repairs
     from deploy.dead_letters import send_back, status
-    from deploy.letter_text import read_repairs
 
     settings = load_settings(config)
     repairs: dict[Place, Repair] = {}

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def doctor(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Check configuration, broker, topics, rules, lag and clocks, and say what to do about each thing that is wrong.
+    """Find out what is wrong, and what to do about it.
 
-    Changes nothing. The exit code is 1 if something is wrong.
+    Looks at settings, broker, topics, rules, dead letters, lag and clocks, and changes nothing. The exit code is 1 if
+    something is wrong.
     """
     import asyncio
     import logging

@@ -12,7 +12,7 @@ from deploy.cli.output import note, printable, write, write_json, write_table
 if TYPE_CHECKING:
     from schemas.events import FuseEvent, FuseState
 
-app = typer.Typer(no_args_is_help=True, help="See what is paused and why; pause, allow, release, resume, acknowledge.")
+app = typer.Typer(no_args_is_help=True, help="See what is paused and why, and decide otherwise.")
 
 
 @app.command("list")
@@ -22,7 +22,7 @@ def list_fuses(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the products that are paused, on probation, or under an operator's override."""
+    """Show what is paused, on probation, or under an override."""
     import asyncio
 
     from deploy.explain import moment
@@ -57,7 +57,10 @@ def list_fuses(
 
 @app.command()
 def show(product_id: orders.Product, *, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Tell why a product is or was paused: what holds now, each pause with its evidence, and its history."""
+    """Tell why a product is or was paused.
+
+    What holds now and why, each pause with its evidence, and the product's history.
+    """
     import asyncio
 
     from deploy.explain import headline, moment, pauses, reasons, what_happened

@@ -39,7 +39,10 @@ def pause(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a product off sale, whatever its fuses say, until it is released or the time is over."""
+    """Take a product off sale, whatever its fuses say.
+
+    Until it is released, or the time is over.
+    """
     more = {"expires_at": _end(lasting, until), "expected_sequence": expected_sequence}
     _send("pause", product_id, reason, actor, more, timeout=timeout, config=config, as_json=as_json)
 
@@ -56,7 +59,10 @@ def allow(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep a product on sale, whatever its fuses say, for at most 24 hours: --for or --until is needed."""
+    """Keep a product on sale, whatever its fuses say.
+
+    For at most 24 hours: --for or --until is needed.
+    """
     if lasting is None and until is None:
         raise typer.BadParameter("an allow needs an end: --for 30m, or --until TIME; 24 hours at most")
     more = {"expires_at": _end(lasting, until), "expected_sequence": expected_sequence}
@@ -90,7 +96,10 @@ def resume(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a product's open fuses on probation (those of over-sell: close them), and so back on sale."""
+    """Put a product back on sale, its open fuses on probation.
+
+    Those of over-sell close. --rule and --sku say which; otherwise all do.
+    """
     more = {"rule": rule, "sku_id": sku, "expected_sequence": expected_sequence}
     _send("resume", product_id, reason, actor, more, timeout=timeout, config=config, as_json=as_json)
 
@@ -107,7 +116,10 @@ def acknowledge(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say that you have seen the open fuses: nobody else is called. The product stays paused."""
+    """Say that you have seen the open fuses.
+
+    Nobody else is called then. The product stays paused.
+    """
     more = {"rule": rule, "sku_id": sku, "expected_sequence": expected_sequence}
     _send("acknowledge", product_id, reason, actor, more, timeout=timeout, config=config, as_json=as_json)
 

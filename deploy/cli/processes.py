@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 
 
 def intake(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Run an intake: read the input topics, write frames and dead letters. With --json its log lines are JSON."""
+    """Run an intake: input topics in, frames and dead letters out.
+
+    With --json its log lines are JSON. SIGTERM and Ctrl-C let it finish what it has begun.
+    """
     import asyncio
 
     asyncio.run(_run_intake(_begin(config, as_json=as_json).intake_config()))
 
 
 def worker(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Run a worker: read frames, decide, write fuse events. With --json its log lines are JSON."""
+    """Run a worker: frames in, fuse events out.
+
+    With --json its log lines are JSON. SIGTERM and Ctrl-C let it finish what it has begun.
+    """
     settings = _begin(config, as_json=as_json)
 
     from streams.worker.process import run

@@ -29,9 +29,10 @@ def replay(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the fuse events of captures to standard output, as JSON lines and nothing else.
+    """Write the fuse events of captures; needs no broker.
 
-    Progress and a summary go to standard error; with --json the summary is JSON, too. Needs no broker.
+    Standard output gets the events as JSON lines and nothing else. Progress and a summary go to standard error; with
+    --json the summary is JSON, too.
     """
     from streams.engine.events import FUSE_EVENTS
     from streams.replay import Replay

@@ -19,7 +19,7 @@ RulesFile = Annotated[Path, typer.Argument(metavar="FILE", help="Rules in TOML; 
 
 @app.command()
 def check(file: RulesFile, *, as_json: AsJson = False) -> None:
-    """Name every error of a rules file with its line. Needs no broker."""
+    """Name every error of a rules file; needs no broker."""
     from schemas.errors import RulesFileError
 
     try:
@@ -66,9 +66,10 @@ def apply(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put the rules of a file in force, in place of all that are in force now, and print what changes.
+    """Put the rules of a file in force, and print what changes.
 
-    Fuses keep their state; a fuse whose rule is gone or off closes.
+    They take the place of all rules that are in force now. Fuses keep their state; a fuse whose rule is gone or off
+    closes.
     """
     import asyncio
 

@@ -47,9 +47,10 @@ def simulate(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make up a livestream sale with incidents that must trip and traps that must not, and send it to Kafka.
+    """Make up a livestream sale, for Kafka or for a file.
 
-    With --capture it goes to a file instead, as fast as possible; that needs no broker.
+    It has incidents that must trip and traps that must not. With --capture it goes to a file instead of Kafka, as fast
+    as possible; that needs no broker.
     """
     from deploy.simulator import Sale
 

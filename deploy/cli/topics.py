@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="List the topics, and make them as 
 
 @app.command("list")
 def list_topics(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show every topic: who writes and reads it, and whether it is as it must be."""
+    """Show every topic, and whether it is as it must be."""
     import asyncio
 
     steps = asyncio.run(_plan(load_settings(config), create_inputs=False))
@@ -52,7 +52,7 @@ def apply(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create the topics that are missing and correct their settings.
+    """Create missing topics and correct their settings.
 
     What holds state is never re-partitioned: then nothing is done, and the message says why.
     """

@@ -22,9 +22,9 @@ def up(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run intake, workers and a simulated sale, on an embedded broker if none is configured, and show what happens.
+    """Run everything on this machine and show what happens.
 
-    Ctrl-C ends everything that it started.
+    Intake, workers and a simulated sale; on an embedded broker, if none is configured. Ctrl-C ends all that it started.
     """
     import asyncio
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from deploy.up.watcher import Picture
     from schemas.events import FuseEvent
 
-SHOWN_PRODUCTS: Final = 12
+SHOWN_PRODUCTS: Final = 8
 SHOWN_EVENTS: Final = 8
 SHOWN_NOTICES: Final = 4
 STATUS_EVERY: Final = 5
@@ -177,7 +178,9 @@ class Dashboard:
 
     def _paused(self, picture: "Picture") -> Table:
         found = picture.held_back()
-        table = Table("product", "why", title=f"paused: {len(found)}", title_justify="left", expand=True)
+        table = Table(
+            "product", "why", box=SIMPLE_HEAD, title=f"paused: {len(found)}", title_justify="left", expand=True
+        )
         for state in found[:SHOWN_PRODUCTS]:
             skus = "" if state.paused.product else f" ({', '.join(state.paused.skus)})"
             why = " ".join(reasons(state))
@@ -185,7 +188,9 @@ class Dashboard:
         return table
 
     def _events(self, picture: "Picture") -> Table:
-        table = Table("time", "product", "event", title="last events", title_justify="left", expand=True)
+        table = Table(
+            "time", "product", "event", box=SIMPLE_HEAD, title="last events", title_justify="left", expand=True
+        )
         for event in list(picture.last_events)[-SHOWN_EVENTS:]:
             time = moment(event.occurred_at)
             table.add_row(time, escape(printable(event.product_id)), escape(printable(what_happened(event))))

@@ -91,7 +91,7 @@ def _as_it_is(_: TopicPartition, record: Record) -> Record:
     return record
 
 
-def source_consumer(config: IntakeConfig, listener: ConsumerRebalanceListener) -> SourceConsumer:
+def source_consumer(config: IntakeConfig, listener: ConsumerRebalanceListener | None = None) -> SourceConsumer:
     """Return a consumer of all inputs, not started, in the group of the intakes."""
     client: dict[str, Any] = {**config.kafka.client}
     consumer = SourceConsumer(

@@ -54,7 +54,6 @@ class PartitionWriter:
         self.began_s = 0.0
         self.in_flight = False
         self.tick_due = False
-        self.warned_s = 0.0
         self._writer = writer
 
     async def run(self) -> None:
@@ -111,6 +110,7 @@ class FrameWriter:
         self._others: list[str] = []
         self._progress = Progress(0, live=False)
         self._progress_s = 0.0
+        self._warned_s = 0.0
         self._room = asyncio.Event()
         self._room.set()
 
@@ -168,18 +168,18 @@ class FrameWriter:
                 partition.wake.set()
 
     def warn(self) -> None:
-        """Warn of frames that are not acknowledged for long."""
+        """Warn, every few seconds, of frames that are not acknowledged."""
         now_s = time.monotonic()
-        for partition in self.partitions:
-            age_s = now_s - partition.began_s
-            if partition.in_flight and age_s > WARN_AFTER_S and now_s - partition.warned_s > WARN_AFTER_S:
-                partition.warned_s = now_s
-                log.warning(
-                    "frame.waiting partition=%d: not acknowledged for %.0f s. The broker is away or does not take "
-                    "records (disk full, too few replicas); nothing is lost, the intake waits.",
-                    partition.number,
-                    age_s,
-                )
+        ages_s = {each.number: now_s - each.began_s for each in self.partitions if each.in_flight}
+        waiting = [number for number, age_s in ages_s.items() if age_s > WARN_AFTER_S]
+        if waiting and now_s - self._warned_s > WARN_AFTER_S:
+            self._warned_s = now_s
+            log.warning(
+                "frame.waiting partitions %s have not acknowledged a frame for %.0f s. The broker is away or does not take "
+                "records (disk full, too few replicas); nothing is lost, the intake waits.",
+                waiting,
+                max(ages_s.values()),
+            )
 
     def frame(self, signals: list[Signal], rest: list[Signal]) -> bytes:
         """Encode a frame in front of ``rest``; empty when there is nothing to say, because the sources are gone."""

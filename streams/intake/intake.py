@@ -27,19 +27,13 @@ import logging
 import time
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.codec import has_snappy
-from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-)
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed
 from schemas.parse import Refusal
@@ -48,13 +42,13 @@ from streams.client import (
     REFUSALS,
     RETRY_S,
     addresses,
-    check_topics,
-    partition_counts,
+    require_topics,
     supports_transactions,
     wait_for_broker,
 )
 from streams.config import IntakeConfig
 from streams.engine.signals import Signal
+from streams.intake.commits import Commits
 from streams.intake.consumer import Record, SourceConsumer, source_consumer
 from streams.intake.counts import IntakeCounts
 from streams.intake.dead_letters import Batch, DeadLetters
@@ -70,20 +64,10 @@ SOURCE_QUEUE: Final = 4_000
 """Signals of a source that are queued before no more of it are fetched."""
 
 GC_THRESHOLDS: Final = (50_000, 20, 100)
-COMMIT_S: Final = 0.5
-DRAIN_S: Final = 3.0
 CLOSE_S: Final = 2.0
 BATCH_BYTES: Final = 262_144
 
 log = logging.getLogger(__name__)
-
-
-class Checkpoint(NamedTuple):
-    """Source offsets, and what has to be acknowledged before they may be committed."""
-
-    offsets: dict[TopicPartition, int]
-    marks: list[int]
-    letters: int
 
 
 async def run(config: IntakeConfig, stop: asyncio.Event, counts: IntakeCounts | None = None) -> None:
@@ -96,7 +80,7 @@ async def run(config: IntakeConfig, stop: asyncio.Event, counts: IntakeCounts | 
     while await wait_for_broker(client, stop):
         intake = None
         try:
-            check_topics(await partition_counts(client), _needed(config))
+            await require_topics(client, _needed(config))
             idempotent = config.kafka.transactions
             if idempotent is None:
                 idempotent = await supports_transactions(client)
@@ -139,9 +123,8 @@ class Intake:
             counts,
         )
         self._letters = DeadLetters(config.topics, self._producer.create_batch, self._send_letters, counts)
+        self._commits = Commits(self._consumer, self._writer, self._letters, counts)
         self._table: SourceTable | None = None
-        self._checkpoint: Checkpoint | None = None
-        self._committed: dict[TopicPartition, int] = {}
 
     async def open(self) -> None:
         """Connect and join the group. Raises BrokerUnavailable, BrokerRefused."""
@@ -157,7 +140,7 @@ class Intake:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read and write until ``stop`` is set, then drain. Raises SendFailed, BrokerRefused, BrokerError."""
-        reading = [asyncio.create_task(self._read_on()), asyncio.create_task(self._commit_on())]
+        reading = [asyncio.create_task(self._read_on()), asyncio.create_task(self._commits.run())]
         writing = [asyncio.create_task(self._letters.run())]
         writing += [asyncio.create_task(partition.run()) for partition in self._writer.partitions]
         stopping = asyncio.create_task(stop.wait())
@@ -165,11 +148,8 @@ class Intake:
             await asyncio.wait([*reading, *writing, stopping], return_when=asyncio.FIRST_COMPLETED)
             _raise_failure([*reading, *writing])
             await _cancel(reading)
-            checkpoint = self._take_checkpoint()
-            drained = await self._drain()
+            drained = await self._commits.finish()
             _raise_failure(writing)
-            if drained and checkpoint:
-                await self._commit_soon(checkpoint.offsets)
             log.info("intake.stopped drained=%s", drained)
         finally:
             await _cancel([*reading, *writing, stopping])
@@ -186,12 +166,9 @@ class Intake:
 
     async def revoked(self) -> None:
         """Finish what has been taken, commit it, and forget the sources."""
-        checkpoint = self._take_checkpoint()
-        self._table = self._checkpoint = None
-        if checkpoint:
-            if await self._drain():
-                await self._commit_soon(checkpoint.offsets)
-            self._writer.close()
+        self._table = None
+        await self._commits.finish()
+        self._writer.close()
 
     def assigned(self, partitions: Collection[TopicPartition]) -> SourceTable:
         """Begin with new sources; those that were begun with already stay."""
@@ -201,8 +178,8 @@ class Intake:
         counts = {topic: len(consumer.partitions_for_topic(topic) or ()) for topic in topics}
         states = {partition: consumer.state_of(partition) for partition in partitions}
         self._table = SourceTable(states, topics, counts, _now_ms())
-        self._committed = {}
         self._writer.open(self._table)
+        self._commits.open(self._table)
         self._counts.rebalances += 1
         log.info("intake.assigned sources=%d others=%d", len(self._table.names), len(self._table.others))
         return self._table
@@ -254,62 +231,6 @@ class Intake:
         progress = table.progress(self._config.tick_margin_ms)
         self._writer.put(entries, progress)
         self._counts.behind, self._counts.passed = not progress.live, progress.passed
-
-    def _take_checkpoint(self) -> Checkpoint | None:
-        if self._table is None:
-            return None
-        return Checkpoint(self._table.offsets(), self._writer.marks(), self._letters.queued)
-
-    def _is_acknowledged(self, checkpoint: Checkpoint) -> bool:
-        return self._writer.reached(checkpoint.marks) and self._letters.acknowledged >= checkpoint.letters
-
-    async def _commit_on(self) -> None:
-        while True:
-            await asyncio.sleep(COMMIT_S)
-            self._writer.warn()
-            if self._table:
-                self._counts.lag = self._table.lag()
-            checkpoint = self._checkpoint
-            if checkpoint is None:
-                self._checkpoint = self._take_checkpoint()
-            elif self._is_acknowledged(checkpoint):
-                self._checkpoint = None
-                await self._commit(checkpoint.offsets)
-                self._checkpoint = self._take_checkpoint()
-
-    async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        changed = {each: offset for each, offset in offsets.items() if self._committed.get(each) != offset}
-        if not changed:
-            return
-        try:
-            await self._consumer.commit(changed)
-        except (CommitFailedError, IllegalStateError):
-            log.info("commit.refused: the sources are given to another intake, which reads from the commit before")
-        except REFUSALS as error:
-            raise BrokerRefused(f"the broker refuses to commit offsets: {error!r}") from error
-        except KafkaError as error:
-            log.warning("commit.failed %r", error)
-        else:
-            self._committed |= changed
-            self._counts.commits += 1
-
-    async def _commit_soon(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit, or do without: aiokafka would try for as long as the broker is away."""
-        try:
-            await asyncio.wait_for(self._commit(offsets), CLOSE_S)
-        except TimeoutError:
-            log.warning("commit.failed the broker does not answer; some records will be read again")
-
-    async def _drain(self) -> bool:
-        """Wait until all that has been taken is acknowledged; False when that takes too long."""
-        marks, letters = self._writer.marks(), self._letters.queued
-        deadline = time.monotonic() + DRAIN_S
-        while not (self._writer.reached(marks) and self._letters.acknowledged >= letters):
-            if time.monotonic() > deadline:
-                log.warning("intake.not_drained: frames are not acknowledged; their records will be read again")
-                return False
-            await asyncio.sleep(0.005)
-        return True
 
     async def _send_frame(self, partition: int, value: bytes) -> None:
         topic = self._topics.signals

@@ -5,32 +5,34 @@ Each setting is there for a reason that was seen: acknowledgements wait for the 
 and loses it; short timeouts, because a group join with the default ones takes half a minute.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import faust
 from faust.auth import GSSAPICredentials, OAuthCredentials, SASLCredentials, SSLCredentials
+from faust.types import TP
 from mode.utils.queues import ThrowableQueue
 from yarl import URL
 
 from streams.config import WorkerConfig
+from streams.worker.inbox import Delivery
 from streams.worker.lanes import Lanes
 
 _BUFFERED_BYTES: Final = 8 * 1024 * 1024
 _BUFFERED_FRAMES: Final = 4_096
-_COMMIT_S: Final = 1.0
+_COMMIT_S: Final = 0.5
 _FETCH_BYTES: Final = 1024 * 1024
 
 
-class FrameQueue(ThrowableQueue):
+class FrameQueue(ThrowableQueue[Any]):
     """What lies between Faust's consumer and the agent, bounded by bytes: a frame may hold one signal or a thousand.
 
     Faust's own bound counts messages, and a partition that exceeds it is not fetched until half of it is done; when all
     partitions are such ones the consumer sleeps for a second.
     """
 
-    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 (as Faust calls it)
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._bytes = 0
 
@@ -48,11 +50,11 @@ class FrameQueue(ThrowableQueue):
         """Return a size that is never reached."""
         return 1 << 30
 
-    def _put(self, item: Any) -> None:  # noqa: ANN401
+    def _put(self, item: Any) -> None:
         self._bytes += len(item.message.value or b"")
         super()._put(item)
 
-    def _get(self) -> Any:  # noqa: ANN401
+    def _get(self) -> Any:
         item = super()._get()
         self._bytes -= len(item.message.value or b"")
         return item
@@ -61,7 +63,7 @@ class FrameQueue(ThrowableQueue):
 class WorkerApp(faust.App):
     """Faust, with its queue bounded by bytes."""
 
-    def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> ThrowableQueue:  # noqa: N802
+    def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> ThrowableQueue[Any]:  # noqa: N802
         """Return the queue of a channel."""
         return FrameQueue(maxsize=maxsize, flow_control=self.flow_control, clear_on_resume=clear_on_resume)
 
@@ -99,22 +101,25 @@ def build(config: WorkerConfig, data_dir: Path) -> WorkerApp:
         topic_disable_leader=True,
         web_enabled=False,
         worker_redirect_stdouts=False,
-        **config.client_options,
     )
 
 
-def attach(app: WorkerApp, lanes: Lanes, topic: str) -> None:
+def attach(app: WorkerApp, lanes: Lanes, topic: str, end_process: Callable[[Exception], None]) -> None:
     """Let the app feed the lanes with the frames of ``topic``."""
 
-    async def feed(stream: faust.StreamT[bytes]) -> None:
+    async def feed(stream: Any) -> None:
         async for event in stream.noack().events():
             message = event.message
-            lanes.take(message.partition, message.offset, message.value, event.ack)
+            try:
+                lanes.take(message.partition, Delivery(message.offset, message.value, event.ack))
+            except Exception as error:  # noqa: BLE001 (Faust would log it, acknowledge the frame and go on)
+                end_process(error)
 
-    async def revoked(*_: Any, **__: Any) -> None:  # noqa: ANN401
+    async def revoked(*_: Any, **__: Any) -> None:
         await lanes.on_revoked()
 
-    async def assigned(_app: Any, partitions: set[faust.TopicT], **_: Any) -> None:  # noqa: ANN401
+    async def assigned(*given: Any, **_: Any) -> None:
+        partitions: set[TP] = given[1]
         lanes.on_assigned(each.partition for each in partitions if each.topic == topic)
 
     frames = app.topic(topic, key_type=bytes, value_type=bytes, allow_empty=True)
@@ -123,7 +128,7 @@ def attach(app: WorkerApp, lanes: Lanes, topic: str) -> None:
     app.on_partitions_assigned.connect(assigned, weak=False)
 
 
-def credentials(client: Mapping[str, Any]) -> Any:  # noqa: ANN401 (Faust's credentials have no common public type)
+def credentials(client: Mapping[str, Any]) -> Any:
     """Return Faust's form of the security arguments that aiokafka clients take; None for a plain connection."""
     protocol = client.get("security_protocol", "PLAINTEXT")
     context = client.get("ssl_context")
@@ -148,5 +153,4 @@ def credentials(client: Mapping[str, Any]) -> Any:  # noqa: ANN401 (Faust's cred
             ssl_context=context,
             mechanism=mechanism,
         )
-    # Faust takes SASL_SSL when there is a context; a plain connection with SASL has none.
     return found

@@ -3,13 +3,14 @@
     open      fence, read the state, take up the position                       (the broker may refuse: then it is not opened)
     take      offset below next: seen before      next: applied      beyond: refused, the caller brings the right one
     flush     states, position and outputs in one transaction, then the frames are acknowledged, in order
-    close     nothing more is written or acknowledged; what was not flushed is dropped, a successor applies it again
+    close     nothing more is written or acknowledged; what was not flushed a successor applies again
 
 Nothing but the position in the state says what has been applied. Kafka's committed offset is a gauge for lag.
 
 A flush is due ``interval`` after the first change, at once when there is a fuse event and the lane has caught up, and after
-two seconds when nothing but the position has changed. While frames queue up the lane rests for four times as long as the last
-flush took, so that flushing costs a fifth at most. Frames are applied while a flush is under way.
+two seconds when nothing but the position has changed. While frames queue up the lane waits longer, so that encoding states
+costs all lanes of the worker together a fifth of the time at most, but not longer than five seconds. Frames are applied
+while a flush is under way.
 """
 
 import asyncio
@@ -24,17 +25,15 @@ from streams.engine.events import FUSE_EVENTS, Output
 from streams.engine.partition import Partition
 from streams.frames import decode
 from streams.worker.alignment import Alignment
+from streams.worker.inbox import Delivery
 from streams.worker.metrics import WorkerCounts
 from streams.worker.store import LANE_KEY, LaneRecord
 from streams.worker.writer import Batch, Record, Writer
 
-_IDLE_S: Final = 2.0
-_LONGEST_REST_S: Final = 2.0
-_REST: Final = 1.0
+_IDLE_S: Final = 1.0
+_LONGEST_REST_S: Final = 5.0
 _REST_BEHIND: Final = 4.0
 _STALLED_S: Final = 5.0
-
-Acknowledge = Callable[[], object]
 
 
 class Flush(NamedTuple):
@@ -50,7 +49,8 @@ class Flush(NamedTuple):
 class Lane:
     """One open lane. ``failed`` is called once, when a flush has failed: the lane is closed then.
 
-    ``next`` is the offset of the frame that it takes, ``saved`` the last one that it will never need again.
+    ``next`` is the offset of the frame that it takes, ``saved`` the last one that will never be needed again, ``unsaved`` the
+    frames between them; after a failed flush its successor needs those.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Lane:
         self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._outputs: list[Output] = []
-        self._unacknowledged: deque[tuple[int, Acknowledge]] = deque()
+        self.unsaved: deque[Delivery] = deque()
         self._behind = True
         self._changed = False
         self._flushing_since: float | None = None
@@ -109,19 +109,20 @@ class Lane:
         """Tell whether a flush hangs: until it is over nothing more should be applied, or memory would grow."""
         return self._flushing_since is not None and self._loop.time() - self._flushing_since > _STALLED_S
 
-    def take(self, offset: int, value: bytes | None, acknowledge: Acknowledge, *, behind: bool) -> bool:
-        """Apply the frame at ``offset`` if it is the next one, pass over it if it was applied; False if one is missing.
+    def take(self, delivery: Delivery, *, behind: bool) -> bool:
+        """Apply the frame if it is the next one, pass over it if it was applied; False if one is missing.
 
         ``behind`` tells whether more frames are there already. Raises FrameError for what is no frame, and LogError when the
         engine fails on what is in it; then the lane must be closed.
         """
+        offset = delivery.offset
         if offset > self.next:
             return False
         if offset < self.next:
-            self._keep(offset, acknowledge)
+            self._keep(delivery)
             return True
         try:
-            release = self._alignment.add(offset, decode(value))
+            release = self._alignment.add(offset, decode(delivery.value))
             outputs = self._partition.apply(release.sources, release.signals) if release.signals else []
             outputs += self._partition.tick(release.tick)
         except FrameError as error:
@@ -132,7 +133,7 @@ class Lane:
         self._counts.frames += 1
         self._counts.signals += len(release.signals)
         self._behind = behind
-        self._keep(offset, acknowledge)
+        self._keep(delivery)
         if outputs:
             self._outputs += outputs
         if outputs and not behind and any(output.topic == FUSE_EVENTS for output in outputs):
@@ -156,6 +157,7 @@ class Lane:
             began = self._flushing_since = self._loop.time()
             try:
                 flush = self._collect()
+                collected_s = self._loop.time() - began
                 await self._writer.write(flush.outputs, flush.state)
             except Exception as error:  # noqa: BLE001 (what it means is decided by the one who is told)
                 await self.close()
@@ -169,9 +171,11 @@ class Lane:
             self._counts.replenishments += flush.requests
             self._counts.flushes += 1
             self._counts.flush_seconds += took
-            self._rest_until = began + took + min(_LONGEST_REST_S, took * (_REST_BEHIND if self._behind else _REST))
-            while self._unacknowledged and self._unacknowledged[0][0] <= self.saved:
-                self._unacknowledged.popleft()[1]()
+            # Caught up: not at once after a transaction, its markers are still being written and would hold up the next one.
+            rest = _REST_BEHIND * collected_s * self._counts.lanes if self._behind else took
+            self._rest_until = began + took + min(_LONGEST_REST_S, rest)
+            while self.unsaved and self.unsaved[0].offset <= self.saved:
+                self.unsaved.popleft().acknowledge()
 
     async def close(self) -> None:
         """Drop everything that was not flushed."""
@@ -182,14 +186,13 @@ class Lane:
             self._due.cancel()
         if asyncio.current_task() is not self._flusher:
             self._flusher.cancel()
-        self._unacknowledged.clear()
         await self._writer.stop()
 
-    def _keep(self, offset: int, acknowledge: Acknowledge) -> None:
-        if offset <= self.saved:
-            acknowledge()
+    def _keep(self, delivery: Delivery) -> None:
+        if delivery.offset <= self.saved:
+            delivery.acknowledge()
         else:
-            self._unacknowledged.append((offset, acknowledge))
+            self.unsaved.append(delivery)
 
     def _flush_in(self, seconds: float) -> None:
         due = max(self._loop.time() + seconds, self._rest_until)
@@ -219,7 +222,9 @@ class Lane:
                 events.append((output.product_id.encode(), output.value, cloud_event_headers(output.event)))
             else:
                 requests.append((output.product_id.encode(), output.value, []))
-        states: list[Record] = [(product_id.encode(), value, plain) for product_id, value in self._partition.take_dirty()]
+        states: list[Record] = [
+            (product_id.encode(), value, plain) for product_id, value in self._partition.take_dirty()
+        ]
         position = self._alignment.position
         record = LaneRecord(position, self._alignment.snapshot(), self._partition.snapshot())
         states.append((LANE_KEY, record.encode(), []))

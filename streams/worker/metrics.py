@@ -6,12 +6,13 @@ from typing import Any
 
 @dataclass(slots=True)
 class WorkerCounts:
-    """Counted since the process began. ``signals`` are those released to the engine, repeats included.
+    """Counted since the process began, but ``lanes``: those that are open now. ``signals`` are those released to the engine, repeats included.
 
     ``flush_seconds`` is the time from the beginning of each flush to its commit. ``gap_frames`` are frames that retention
-    deleted before they were applied; they are missing for good.
+    deleted before they were applied; they are missing for good. ``frames_read`` are those that Faust did not deliver.
     """
 
+    lanes: int = 0
     frames: int = 0
     signals: int = 0
     events: int = 0
@@ -22,7 +23,7 @@ class WorkerCounts:
     fenced: int = 0
     reopened: int = 0
     gap_frames: int = 0
-    seeks: int = 0
+    frames_read: int = 0
 
     def snapshot(self) -> dict[str, Any]:
         """Return the counts by name."""

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import struct
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -27,6 +27,7 @@ _VERSION: Final = 1
 _HEAD: Final = struct.Struct(">BI")
 _FETCH_BYTES: Final = 16 * 1024 * 1024
 _RECORDS_AT_ONCE: Final = 5_000
+_FRAMES_AT_ONCE: Final = 100
 _PATIENCE_S: Final = 30.0
 
 Load = Callable[[str, bytes | None], None]
@@ -110,13 +111,25 @@ class Store:
                     raise TimeoutError(f"{self._state_topic}[{number}] does not deliver up to {end}")
         return Recovered(None if record is None else LaneRecord.decode(record), states, log_start, log_end)
 
-    async def first_at(self, number: int, offset: int) -> int | None:
-        """Return the offset of the first frame at or behind ``offset``; None when there is none yet."""
+    async def frames(self, number: int, first: int, until: int) -> AsyncGenerator[tuple[int, bytes | None], None]:
+        """Yield offset and value of the frames from ``first``, or the first one that there still is, up to before ``until``.
+
+        Raises BrokerUnavailable.
+        """
         signals = TopicPartition(self._signals_topic, number)
         async with self._consumer(signals) as consumer:
-            consumer.seek(signals, offset)
-            fetched = await consumer.getmany(signals, timeout_ms=2_000, max_records=1)
-            return next((int(each.offset) for each in fetched.get(signals, ())), None)
+            consumer.seek(signals, first)
+            deadline = time.monotonic() + _PATIENCE_S
+            while await consumer.position(signals) < until:
+                fetched = await consumer.getmany(signals, timeout_ms=1_000, max_records=_FRAMES_AT_ONCE)
+                for each in fetched.get(signals, ()):
+                    if each.offset >= until:
+                        return
+                    yield each.offset, each.value
+                if fetched:
+                    deadline = time.monotonic() + _PATIENCE_S
+                elif time.monotonic() > deadline:
+                    raise TimeoutError(f"{self._signals_topic}[{number}] does not deliver up to {until}")
 
     @contextlib.asynccontextmanager
     async def _consumer(self, *partitions: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:

@@ -69,7 +69,7 @@ class Writer:
         }
         if transactional_id is not None:
             self._settings |= {"transactional_id": transactional_id, "transaction_timeout_ms": transaction_timeout_ms}
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Any = None
 
     async def start(self, topics: Sequence[str]) -> None:
         """Connect, learn of the topics, and fence every earlier producer of the lane: its open transaction is aborted."""
@@ -107,8 +107,9 @@ class Writer:
     async def _send(self, batches: Sequence[Batch]) -> None:
         pending = []
         for topic, partition, records in batches:
-            for builder in self._built(records):
-                pending.append(await self._producer.send_batch(builder, topic, partition=partition))
+            pending += [
+                await self._producer.send_batch(builder, topic, partition=partition) for builder in self._built(records)
+            ]
         for outcome in await asyncio.gather(*pending, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -137,4 +138,3 @@ class Writer:
         except (errors.KafkaError, TimeoutError, OSError, AssertionError) as error:
             # The assertions are aiokafka's own, about the state of a transaction that has failed before.
             raise BrokerUnavailable(f"{self._name} was not {what}: {error!r}") from error
-

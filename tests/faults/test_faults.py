@@ -1,6 +1,6 @@
 """The long fault run (`make faults`): minutes of a dense sale, while processes are killed and become zombies at random.
 
-    LIVEFUSE_FAULTS_SEED=7 make faults      repeats the plan of faults of a run (their moments differ by milliseconds)
+`LIVEFUSE_FAULTS_SEED=7 make faults` repeats the capture and the plan of faults; moments differ by milliseconds.
 """
 
 import asyncio
@@ -13,16 +13,17 @@ from random import Random, SystemRandom
 
 import pytest
 
+from deploy.simulator.capture import CaptureRecord
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import Cluster
 from tests.kafka.dense import DenseSale
 from tests.kafka.faults import Faults
 from tests.kafka.feeding import send_all, send_live
-from tests.kafka.golden import compare, replay
+from tests.kafka.golden import Expected, compare, replay
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults_long, pytest.mark.timeout(1500)]
 
-LEAD = timedelta(seconds=6)
+LEAD = timedelta(seconds=3)
 SESSION = timedelta(seconds=6)
 FROZEN = SESSION + timedelta(seconds=4)
 LIVE_S = 420
@@ -42,6 +43,13 @@ def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
         sys.stdout.write(f"\n{text}\n")
 
 
+def figures(records: list[CaptureRecord], expected: Expected, events: int, faults: Faults) -> str:
+    return (
+        f"{len(records):,} records, {events:,} fuse events of {len(expected.events)} products, all as in replay; "
+        f"{dict(faults.done)}; ended by themselves and started again: {dict(faults.ended)}"
+    )
+
+
 def start_all(cluster: Cluster) -> None:
     for start in (cluster.worker, cluster.intake, cluster.worker, cluster.intake, cluster.worker):
         start()
@@ -56,7 +64,7 @@ async def test_live_with_many_kills_and_zombies(
         start_ms = int(time.time() * 1000) + 10_000
         sale = DenseSale(seed=seed, start_ms=start_ms, seconds=LIVE_S, per_second=120, gap_ms=80)
         records = sale.capture()
-        faults = Faults(cluster, Random(seed), kills=26, zombies=10, frozen=FROZEN)
+        faults = Faults(cluster, Random(seed), kills=26, zombies=10, drains=4, frozen=FROZEN)
         feeding = asyncio.create_task(send_live(cluster, records, LEAD))
         await faults.run()
         assert not feeding.done(), "the faults were still going on when the sale had ended"
@@ -65,11 +73,7 @@ async def test_live_with_many_kills_and_zombies(
         events = await compare(cluster, expected, within=timedelta(minutes=3))
     assert faults.done["kill"] >= 20
     assert faults.done["zombie"] >= 8
-    tell(
-        capsys,
-        f"live: {len(records):,} records, {events:,} fuse events of {len(expected.events)} products, all as in replay; "
-        f"{dict(faults.done)}; ended by themselves and started again: {dict(faults.ended)}",
-    )
+    tell(capsys, f"live: {figures(records, expected, events, faults)}")
 
 
 async def test_a_backlog_with_kills_and_zombies_while_it_is_read(
@@ -84,11 +88,7 @@ async def test_a_backlog_with_kills_and_zombies_while_it_is_read(
         expected = replay(records, tmp_path)
         await send_all(cluster, records)
         start_all(cluster)
-        faults = Faults(cluster, Random(seed), kills=12, zombies=3, frozen=FROZEN)
+        faults = Faults(cluster, Random(seed), kills=12, zombies=3, drains=2, frozen=FROZEN)
         await faults.run()
         events = await compare(cluster, expected, within=timedelta(minutes=5))
-    tell(
-        capsys,
-        f"backlog: {len(records):,} records, {events:,} fuse events of {len(expected.events)} products, all as in replay; "
-        f"{dict(faults.done)}; ended by themselves and started again: {dict(faults.ended)}",
-    )
+    tell(capsys, f"backlog: {figures(records, expected, events, faults)}")

@@ -1,4 +1,4 @@
-"""A livefuse of a test's own: intakes and workers as real processes, which may be killed, stopped, continued and restarted.
+"""A livefuse of a test's own: intakes and workers as real processes that may be killed, stopped, continued, restarted.
 
     with Cluster(kafka.bootstrap, prefix, tmp_path, LIVEFUSE_INTAKE__FRAME_SIGNALS="7") as cluster:
         cluster.apply_topics()
@@ -7,8 +7,8 @@
         worker.start()
 
 Topics, group names and transactional ids begin with `prefix`, so any number of clusters share a broker. Every process
-writes to a log of its own below `directory`, all its lives one after the other. Processes end with the cluster, and with
-the test run at the latest.
+writes to a log of its own below `directory`, all its lives one after the other. Processes end with the cluster, and
+with the test run at the latest.
 """
 
 import asyncio
@@ -44,7 +44,10 @@ async def until(
     between: timedelta = timedelta(seconds=0.1),
     state: Callable[[], str] = str,
 ) -> None:
-    """Return when the condition holds; raise TooLateError, with `what` and the `state`, when it does not `within` the time."""
+    """Return when the condition holds.
+
+    Raises TooLateError, with `what` and the `state`, when it does not `within` the time.
+    """
     deadline = time.monotonic() + within.total_seconds()
     while not await condition():
         if time.monotonic() > deadline:

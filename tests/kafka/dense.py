@@ -2,9 +2,9 @@
 
     capture = DenseSale(seed=1, start_ms=..., seconds=60, per_second=200).capture()
 
-It is made to be unkind: orders are keyed by order id and hold lines of several products, so what belongs to a product is
-spread over partitions; records are late, sent twice, and of one millisecond; ids are integers and not ASCII; operators
-send commands that fit and some that do not; three rule sets follow each other.
+It is made to be unkind: orders are keyed by order id and hold lines of several products, so what belongs to a product
+is spread over partitions; records are late, sent twice, and of one millisecond; ids are integers and not ASCII;
+operators send commands that fit and some that do not; three rule sets follow each other.
 
 It is fair in one thing: the order in which the records are sent is the order in which intake merges them (contract,
 section 4), late records included. Only so is "live" the same question as "backlog".
@@ -63,7 +63,8 @@ _REPEATED: Final = 0.03
 
 class _Product:
     def __init__(self, number: int, rng: Random) -> None:
-        self.id: str | int = (f"p{number}", number + 4_000_000, f"p{number} größe Ω")[0 if number % 5 else number // 5 % 3]
+        ids = (f"p{number}", number + 4_000_000, f"p{number} größe Ω")
+        self.id: str | int = ids[0 if number % 5 else number // 5 % 3]
         self.skus: tuple[str | None, ...] = ((None,), ("s1", "s2"), (None, "s1", str(self.id)))[number % 3]
         self.room = f"r{number % 4}"
         self.category = (None, "toys", "food")[number % 3]
@@ -74,8 +75,8 @@ class _Product:
 class DenseSale:
     """Makes one capture. `start_ms` is the first event time; all times lie within `seconds` after it.
 
-    With `gap_ms` no product is in two records within that time (but for the late and the repeated); `late` is the share of
-    records that happened up to 20 s before they come.
+    With `gap_ms` no product is in two records within that time (but for the late and the repeated); `late` is the share
+    of records that happened up to 20 s before they come.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class DenseSale:
         per_second: float,
         products: int = 60,
         gap_ms: int = 0,
-        late: float = 0.0,
+        late: float = 0.03,
     ) -> None:
         self._rng = Random(seed)
         self._start_ms = start_ms
@@ -146,7 +147,7 @@ class DenseSale:
 
     def _order(self, product: _Product) -> None:
         products = [product, *(self._pick() for _ in range(self._rng.choice((0, 0, 1, 3))))]
-        order = {
+        order: dict[str, Any] = {
             "order_id": self._id("o"),
             "occurred_at": self._time(),
             "room_id": product.room,

@@ -1,10 +1,10 @@
-"""What happens to processes in production, at random moments: `kill -9`, a power cut, and standing still for too long.
+"""What happens to processes in production, at random moments: a crash, a power cut, standing still, a new release.
 
-    faults = Faults(cluster, Random(seed), kills=20, zombies=8)
+    faults = Faults(cluster, Random(seed), kills=20, zombies=8, drains=4, frozen=timedelta(seconds=10))
     await faults.run()
 
 A zombie is a process that is stopped for longer than its session timeout and then continued: others have taken over its
-work, and it does not know. Every process that was killed, or that ended by itself, is started again as a supervisor would.
+work, and it does not know. A drained one ends in order (SIGTERM). What ended is started again, as a supervisor would.
 """
 
 import asyncio
@@ -33,23 +33,29 @@ class Faults:
     `frozen` is how long a zombie stands still. `done` counts what was done; `ended` what ended by itself, by name.
     """
 
-    def __init__(self, cluster: Cluster, rng: Random, *, kills: int, zombies: int, frozen: timedelta) -> None:
+    def __init__(
+        self, cluster: Cluster, rng: Random, *, kills: int, zombies: int, frozen: timedelta, drains: int = 0
+    ) -> None:
         self.done: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self._cluster = cluster
         self._rng = rng
-        self._kills = kills
-        self._zombies = zombies
+        self._planned = {"kill": kills, "zombie": zombies, "drain": drains}
         self._frozen_s = frozen.total_seconds()
 
     async def run(self) -> None:
         """Let all of them happen, one after the other, and leave every service alive."""
-        while self.done["kill"] < self._kills or self.done["zombie"] < self._zombies:
+        strikes = {"kill": self._kill, "zombie": self._freeze, "drain": self._drain}
+        while left := {kind: todo for kind, plan in self._planned.items() if (todo := plan - self.done[kind]) > 0}:
             await asyncio.sleep(self._rng.uniform(*_PAUSE_S))
             self.revive()
-            left = [self._kills - self.done["kill"], self._zombies - self.done["zombie"]]
-            strike = self._rng.choices((self._kill, self._freeze), [max(0, each) for each in left])[0]
-            await strike(self._victims())
+            (kind,) = self._rng.choices(list(left), list(left.values()))
+            victims = self._victims()
+            log.info("%s %s", kind, [victim.name for victim in victims])
+            await strikes[kind](victims)
+            for victim in victims:
+                self.done[kind] += 1
+                self.done[f"{kind} {victim.command}"] += 1
         self.revive()
 
     def revive(self) -> None:
@@ -72,21 +78,24 @@ class Faults:
         return [self._rng.choice([each for each in services if each.command == command])]
 
     async def _kill(self, victims: Sequence[Service]) -> None:
-        log.info("kill -9 %s", [victim.name for victim in victims])
         for victim in victims:
             victim.end()
-            self.done["kill"] += 1
-            self.done[f"kill {victim.command}"] += 1
+        await self._restart(victims)
+
+    async def _drain(self, victims: Sequence[Service]) -> None:
+        for victim in victims:
+            code = await asyncio.to_thread(victim.drain)
+            assert code == 0, f"{victim.name} ended with {code} when it was told to stop: {victim.tail()}"
+        await self._restart(victims)
+
+    async def _restart(self, victims: Sequence[Service]) -> None:
         for victim in victims:
             await asyncio.sleep(self._rng.uniform(*_DOWN_S))
             victim.start()
 
     async def _freeze(self, victims: Sequence[Service]) -> None:
-        log.info("stop %s for %g s", [victim.name for victim in victims], self._frozen_s)
         for victim in victims:
             victim.freeze()
         await asyncio.sleep(self._frozen_s)
         for victim in victims:
             victim.thaw()
-            self.done["zombie"] += 1
-            self.done[f"zombie {victim.command}"] += 1

@@ -20,8 +20,8 @@ from tests.kafka.cluster import Cluster, TooLateError
 _CONTRACT: Final = TopicNames()
 
 _GAP_S: Final = 0.03
-"""Records of one product that lie in different partitions are sent at least this far apart when they are sent live. The
-broker answers a consumer partition after partition, and in one answer a later record may be there and an earlier one not."""
+"""Records of one product that lie in different partitions are sent at least this far apart when they are sent live: the
+broker looks at partition after partition, so one answer may hold a later record and not yet an earlier one."""
 
 Source = tuple[str, int]
 """Topic, by the contract's name, and partition."""
@@ -43,8 +43,8 @@ async def send_live(
 ) -> None:
     """Send each record `lead` before its time has come, acknowledged before the next one of its products is sent.
 
-    Ticks follow the wall clock: a record that is sent long after its time is late for the live system, but not for replay.
-    Raises TooLateError when that happened, because nothing can be compared then.
+    Ticks follow the wall clock: a record that is sent long after its time is late for the live system, but not for
+    replay. Raises TooLateError when that happened, because nothing can be compared then.
     """
     lead_s, behind_s = lead.total_seconds(), 0.0
     sent: dict[str, tuple[float, Source]] = {}
@@ -61,14 +61,14 @@ async def send_live(
             for record in wave:
                 sent.update(dict.fromkeys(_products(record), (time.time(), _source(record))))
     if behind_s > lead_s:
-        raise TooLateError(f"a record was sent {behind_s:.1f} s late: this machine is too slow to send this capture live")
+        raise TooLateError(f"a record was sent {behind_s:.1f} s late: this machine is too slow for this capture")
 
 
 def _wave(rest: list[CaptureRecord], due_s: float) -> list[CaptureRecord]:
     """Take off the end of `rest` the records that are due and whose order among each other does not matter.
 
-    There is more than one only when the machine has fallen behind. No product is in records of two partitions, and a new
-    rule set, which concerns all products, goes alone.
+    There is more than one only when the machine has fallen behind. No product is in records of two partitions, and a
+    new rule set, which concerns all products, goes alone.
     """
     wave = [rest.pop()]
     where = dict.fromkeys(_products(wave[0]), _source(wave[0]))
@@ -86,8 +86,8 @@ def _earliest(record: CaptureRecord, sent: Mapping[str, tuple[float, Source]]) -
     """Return when a record may follow those of its products that were sent to other partitions."""
     if record.topic == _CONTRACT.rules:
         return max((at for at, _ in sent.values()), default=0.0) + _GAP_S
-    products = _products(record)
-    return _GAP_S + max((sent[each][0] for each in products if each in sent and sent[each][1] != _source(record)), default=0.0)
+    earlier = [sent[each] for each in _products(record) if each in sent]
+    return max((at for at, source in earlier if source != _source(record)), default=0.0) + _GAP_S
 
 
 async def _sleep_until(moment_s: float) -> None:

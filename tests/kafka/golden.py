@@ -1,12 +1,13 @@
-"""The golden invariant, asked of a real Kafka: does what comes out equal, byte for byte, what `livefuse replay` says?
+"""The golden invariant, asked of a real Kafka: what comes out equals, byte for byte, what `livefuse replay` says.
 
     expected = replay(records, tmp_path)
     await send_all(cluster, records)            # or send_live: each record when its time has come
     await compare(cluster, expected)
 
-Everything is compared: the values in their order, product by product, keys, partitions and headers. Replay ends with a
-tick at the last event time of the capture; a live system goes on, and timers that are due later fire there. So replay must
-be a prefix of what comes out of each product, and what follows may only be timers' events after the end of the capture.
+Everything is compared: the values in their order, product by product, keys, partitions and headers, the replenishment
+requests too, and that the topic of fuse states has the latest of each product. Replay ends with a
+tick at the last event time of the capture; a live system goes on, and timers that are due later fire there. So replay
+must be a prefix of what comes out of each product, and what follows may only be timers' events after the end.
 """
 
 import contextlib
@@ -21,13 +22,16 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from deploy.simulator.capture import CaptureRecord, write
+from schemas.rules import DEFAULT_RULES
 from schemas.times import to_ms
 from schemas.topics import partition_of
+from streams.engine.events import REPLENISHMENT
+from streams.replay import Replay
 from tests.kafka.cluster import LIVEFUSE, PROJECT, SIGNALS_PARTITIONS, Cluster, TooLateError, until
 from tests.kafka.reading import Record, committed, drained
 
 Events = dict[str, list[bytes]]
-"""The values of the fuse events of each product, in their order."""
+"""The values of an output topic for each product, in their order."""
 
 _TICKS: Final = timedelta(seconds=15)
 """How far ticks may stay behind the wall clock."""
@@ -36,37 +40,45 @@ _TIMER_EVENTS: Final = frozenset({"fuse.probation", "fuse.closed", "override.cle
 
 
 class Expected(NamedTuple):
-    """What replay says about a capture. `end_ms` is the last event time in it."""
+    """What replay says about a capture: fuse events, replenishment requests, and the last event time in it.
+
+    The requests are None where nobody has asked for them: the command does not write them.
+    """
 
     events: Events
+    requests: Events | None
     end_ms: int
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How many fuse events there are."""
         return sum(map(len, self.events.values()))
 
 
-def replay(records: Iterable[CaptureRecord], directory: Path, *arguments: str) -> Expected:
+def replay(records: Iterable[CaptureRecord], directory: Path) -> Expected:
     """Write the records to a capture in the directory and run `livefuse replay` on it."""
     capture = directory / "capture.jsonl"
     with capture.open("wb") as file:
         write(records, file)
-    return replay_file(capture, *arguments)
+    run = Replay(DEFAULT_RULES)
+    with capture.open("rb") as file:
+        run.add(capture.name, file)
+    requests = by_product(each.value for each in run.outputs() if each.topic == REPLENISHMENT)
+    return replay_file(capture)._replace(requests=requests)
 
 
-def replay_file(capture: Path, *arguments: str) -> Expected:
+def replay_file(capture: Path) -> Expected:
     """Run `livefuse replay` on a capture."""
-    command = [*LIVEFUSE, "replay", str(capture), *arguments]
+    command = [*LIVEFUSE, "replay", str(capture)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     with capture.open("rb") as file:
         end_ms = max(time_ms(orjson.loads(orjson.loads(line)["payload"])) for line in file)
-    return Expected(by_product(done.stdout.splitlines()), end_ms)
+    return Expected(by_product(done.stdout.splitlines()), None, end_ms)
 
 
 def by_product(values: Iterable[bytes]) -> Events:
-    """Sort the values of fuse events by product, without changing their order."""
+    """Sort the values of an output topic by product, without changing their order."""
     events: Events = defaultdict(list)
     for value in values:
         events[orjson.loads(value)["product_id"]].append(value)
@@ -83,25 +95,29 @@ async def compare(
 ) -> int:
     """Wait until the cluster has worked off all that was sent to it, and hold its fuse events against replay.
 
-    Returns how many fuse events there are. Raises AssertionError as `check`. With `repeats`, events that came again with
-    the same sequence and the same bytes are left out first: a broker without transactions cannot keep them away.
+    Returns how many fuse events there are. Raises AssertionError as `check`. With `repeats`, events that came again
+    with the same bytes are left out first: a broker without transactions cannot keep them away.
     """
     await drained(cluster, within)
-    events: list[Record] = []
+
+    async def read(topic: str) -> list[Record]:
+        records = await committed(cluster.bootstrap, topic)
+        return _without_repeats(records) if repeats else records
 
     async def has_passed_the_end() -> bool:
-        nonlocal events
-        events = await committed(cluster.bootstrap, cluster.names.fuse_events)
-        if repeats:
-            events = _without_repeats(events)
-        found = Counter(record.key.decode() for record in events)
+        found = Counter(record.key.decode() for record in await read(cluster.names.fuse_events))
         return all(found[product_id] >= len(wanted) for product_id, wanted in expected.events.items())
 
     # Replay ends with a tick at the end of the capture. For the live system that time may be still to come.
     ahead = timedelta(milliseconds=max(0.0, expected.end_ms - time.time() * 1000))
     with contextlib.suppress(TooLateError):
         await until(has_passed_the_end, "all events of replay are there", within=ahead + _TICKS)
+    states = await committed(cluster.bootstrap, cluster.names.fuse_state)
+    events = await read(cluster.names.fuse_events)
     check(expected, events, cluster.directory)
+    _check_states(expected, states, events)
+    if expected.requests is not None:
+        assert by_product(record.value for record in await read(cluster.names.replenishment)) == expected.requests
     return len(events)
 
 
@@ -124,6 +140,16 @@ def check(expected: Expected, records: Sequence[Record], logs: Path) -> None:
         assert wrong is None, _difference(product_id, wanted, found, wrong, logs)
     for record in records:
         _check_envelope(record)
+
+
+def _check_states(expected: Expected, states: Sequence[Record], events: Sequence[Record]) -> None:
+    """Check that the last state of each product, read before the events, is as new as replay and no newer than they."""
+    latest = {record.key.decode(): record.value for record in states}
+    told = Counter(record.key.decode() for record in events)
+    for product_id, wanted in expected.events.items():
+        # A tombstone: no fuse was ever open.
+        if (value := latest[product_id]) is not None:
+            assert len(wanted) <= orjson.loads(value)["sequence"] <= told[product_id]
 
 
 def _first_difference(wanted: Sequence[bytes], found: Sequence[bytes], end_ms: int) -> int | None:

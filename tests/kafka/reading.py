@@ -36,7 +36,7 @@ async def committed(bootstrap: str, topic: str) -> list[Record]:
 async def end_offsets(bootstrap: str, *topics: str) -> dict[TopicPartition, int]:
     """Return the end of what is committed in each partition of the topics.
 
-    The embedded broker, asked for the end, names the beginning of the last batch; what it tells beside the records is right.
+    The embedded broker, asked for the end, names the beginning of the last batch; what it tells with records is right.
     """
     partitions = await partitions_of(bootstrap, *topics)
     async with _consumer(bootstrap, partitions) as consumer:
@@ -67,8 +67,8 @@ async def partitions_of(bootstrap: str, *topics: str) -> list[TopicPartition]:
 async def drained(cluster: Cluster, within: timedelta) -> None:
     """Return when all that is in the input topics now was applied by the workers and its outputs are committed.
 
-    The intakes have committed all source offsets, so all signals stand in the signals log; and the workers have committed
-    that log up to where it ended then, which they do after the outputs.
+    The intakes have committed all source offsets, so all signals stand in the signals log; and the workers have
+    committed that log up to where it ended then, which they do after the outputs.
     """
     sources = await end_offsets(cluster.bootstrap, *cluster.names.inputs)
     async with _admin(cluster.bootstrap) as admin:

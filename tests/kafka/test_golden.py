@@ -40,7 +40,7 @@ def backlog() -> list[CaptureRecord]:
 def told(backlog: list[CaptureRecord], tmp_path_factory: pytest.TempPathFactory) -> Expected:
     """Return what replay says about the backlog."""
     expected = replay(backlog, tmp_path_factory.mktemp("backlog"))
-    assert expected.count > 3_000
+    assert expected.total > 3_000
     return expected
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.embedded import EmbeddedBroker
@@ -25,6 +25,7 @@ from streams.client import partition_counts, supports_transactions
 from streams.config import IntakeConfig, KafkaConfig
 from streams.engine.signals import LINES_PER_OFFSET, Signal
 from streams.frames import Frame, decode
+from streams.intake.consumer import Record, source_consumer
 from streams.intake.counts import IntakeCounts
 from streams.intake.intake import run
 from tests.kafka.broker import KafkaBroker
@@ -291,7 +292,7 @@ async def test_a_rule_set_and_a_command_go_their_ways(rig: Rig) -> None:
 async def test_a_record_of_nothing_becomes_a_dead_letter_of_nothing(rig: Rig) -> None:
     async with rig.producer() as producer:
         batch = producer.create_batch()
-        batch.append(key=None, value=None, timestamp=None, headers=[("trace", b"\xff")])
+        batch.append(key=None, value=None, timestamp=None, headers=[("trace", b"\xff"), ("nothing", None)])
         await (await producer.send_batch(batch, rig.names.orders, partition=0))
     async with intake(rig.config) as running:
         (letter,) = await rig.read(rig.names.dead_letters(rig.names.orders), 1)
@@ -300,6 +301,7 @@ async def test_a_record_of_nothing_becomes_a_dead_letter_of_nothing(rig: Rig) ->
     headers = dict(letter.headers)
     assert headers["livefuse.reason"] == b"empty"
     assert headers["trace"] == b"\xff"
+    assert headers["nothing"] is None
     assert running.counts.dead_letters == {(rig.names.orders, "empty"): 1}
 
 
@@ -450,17 +452,15 @@ async def test_missing_topics_are_named(rig: Rig, prefix: str, kafka: KafkaBroke
         await run(replace(rig.config, partitions=4), asyncio.Event())
 
 
-async def test_frames_that_the_broker_never_takes_end_the_intake_and_are_not_committed(rig: Rig) -> None:
+async def test_frames_that_the_broker_never_takes_end_the_intake_and_are_not_committed(
+    kafka: KafkaBroker, prefix: str
+) -> None:
+    rig = Rig(kafka.bootstrap, prefix)
+    await rig.create_topics(signals=0)
     admin = AIOKafkaAdminClient(bootstrap_servers=rig.bootstrap)
     await admin.start()
-    await admin.delete_topics([rig.names.signals])
     small = {"max.message.bytes": "600"}
-
-    async def is_created() -> bool:
-        await admin.create_topics([NewTopic(rig.names.signals, PARTITIONS, 1, topic_configs=small)])
-        return rig.names.signals in await partition_counts(rig.config.kafka.client)
-
-    await until(is_created, "the topic is there again", within=SOON)
+    await admin.create_topics([NewTopic(rig.names.signals, PARTITIONS, 1, topic_configs=small)])
     await admin.close()
     rng = Random(5)
     products = [rng.randbytes(60).hex() for _ in range(60)]
@@ -526,6 +526,25 @@ async def test_the_embedded_broker_is_served_without_idempotence(embedded: Embed
         frames = await rig.frames(len(records))
         await running.live()
     assert {place[:3] for each in frames.values() for place in lines(each)} == set(merged(rig.names, records))
+
+
+async def test_records_are_handed_out_as_aiokafka_reads_them(rig: Rig) -> None:
+    await rig.send((rig.names.orders, 0, b"%d" % number) for number in range(5))
+    consumer = source_consumer(rig.config)
+    await consumer.start()
+    records: list[Record] = []
+    try:
+        while len(records) < 5:
+            for found in (await consumer.poll((), timeout_ms=1_000, max_records=1)).values():
+                records += found
+    finally:
+        await consumer.stop()
+    assert [(each.offset, each.key, each.value, tuple(each.headers)) for each in records] == [
+        (number, None, b"%d" % number, ()) for number in range(5)
+    ]
+    assert all(0 <= now_ms() - each.timestamp < 60_000 for each in records)
+    # The first one came while `poll` was waiting, and aiokafka has made a record of its own of it.
+    assert [isinstance(each, ConsumerRecord) for each in records[1:]] == [False] * 4
 
 
 async def test_kafka_has_transactions(kafka: KafkaBroker) -> None:

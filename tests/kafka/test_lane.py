@@ -14,6 +14,7 @@ from streams.config import WorkerConfig
 from streams.engine.signals import Signal
 from streams.frames import encode
 from streams.worker import writer as writer_module
+from streams.worker.inbox import Delivery
 from streams.worker.lane import Lane
 from streams.worker.metrics import WorkerCounts
 from streams.worker.opening import Opening
@@ -50,7 +51,7 @@ class Host:
 
     def take(self, lane: Lane, offset: int, batch: Sequence[Signal]) -> bool:
         """Give the lane a frame; it is behind, so nothing is flushed but by the test."""
-        return lane.take(offset, encode(frame(batch)), lambda: self.acknowledged.append(offset), behind=True)
+        return lane.take(Delivery(offset, encode(frame(batch)), lambda: self.acknowledged.append(offset)), behind=True)
 
 
 @asynccontextmanager

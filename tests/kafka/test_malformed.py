@@ -1,12 +1,13 @@
 """Records that cannot be used, through a real Kafka and an intake process: each becomes a dead letter, as it came.
 
-The good records around them are all applied: what comes out is what replay says of a capture without the malformed ones.
+The good records around them are all applied: what comes out is what replay says of a capture without the malformed.
 """
 
 from datetime import timedelta
 from itertools import cycle
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -45,7 +46,9 @@ class Mixed:
                 topic = _topic(bad)
                 partition = 0 if topic == CONTRACT.rules else next(partitions)
                 key = f"key {place} \xe9".encode("latin-1")
-                source = self._append(CaptureRecord(topic, partition, 0, bad.ts, key, bad.value))
+                # A record without a value can be sent, though it can stand in no capture.
+                value = cast("bytes", bad.value)
+                source = self._append(CaptureRecord(topic, partition, 0, bad.ts, key, value))
                 self.malformed[source] = bad, key
             self._append(record)
 
@@ -65,10 +68,8 @@ async def create_inputs_for_large_records(cluster: Cluster) -> None:
     """Create the shop's topics as a shop would that lets records of more than a mebibyte in."""
     admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap)
     await admin.start()
-    configs = {"max.message.bytes": str(LARGEST)}
-    await admin.create_topics(
-        [NewTopic(name, INPUT_PARTITIONS, 1, topic_configs=configs) for name in (cluster.names.orders, cluster.names.complaints)]
-    )
+    names, configs = (cluster.names.orders, cluster.names.complaints), {"max.message.bytes": str(LARGEST)}
+    await admin.create_topics([NewTopic(name, INPUT_PARTITIONS, 1, topic_configs=configs) for name in names])
     await admin.close()
 
 
@@ -85,7 +86,8 @@ async def dead_letters(cluster: Cluster, count: int) -> dict[Source, list[Record
                 found.setdefault(source, []).append(record)
         return len(found) >= count
 
-    await until(are_there, f"{count} dead letters", within=timedelta(seconds=60), state=lambda: f"there are {len(found)}")
+    within = timedelta(seconds=60)
+    await until(are_there, f"{count} dead letters", within=within, state=lambda: f"there are {len(found)}")
     return found
 
 

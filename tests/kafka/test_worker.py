@@ -26,7 +26,6 @@ from tests.kafka.worker_rig import (
     expected_events,
     frame,
     pause,
-    read_events,
     signals,
     wait_for_events,
 )
@@ -127,7 +126,9 @@ async def test_signals_of_two_intakes_wait_for_each_other_also_across_a_crash(
 ) -> None:
     config = config_of(kafka.bootstrap, prefix)
     await create_topics(config)
-    ahead = [Frame("a", [SOURCE], [OTHER], NOON + n, live=False, signals=[pause(n, NOON + n, "p")]) for n in range(1, 11)]
+    ahead = [
+        Frame("a", [SOURCE], [OTHER], NOON + n, live=False, signals=[pause(n, NOON + n, "p")]) for n in range(1, 11)
+    ]
     late = Frame("b", [OTHER], [SOURCE], NOON + 20, live=False, signals=[pause(101, NOON + 5, "p")])
     async with Intake(config) as intake:
         for each in ahead:

@@ -65,7 +65,20 @@ async def create_topics(config: WorkerConfig) -> None:
 
 
 def order(position: int, time_ms: int, product_id: str) -> Signal:
-    return [ORDER, 0, position * LINES_PER_OFFSET + 1, time_ms, product_id, 1, f"o{position}", None, 1, None, "room", None]
+    return [
+        ORDER,
+        0,
+        position * LINES_PER_OFFSET + 1,
+        time_ms,
+        product_id,
+        1,
+        f"o{position}",
+        None,
+        1,
+        None,
+        "room",
+        None,
+    ]
 
 
 def pause(position: int, time_ms: int, product_id: str) -> Signal:
@@ -93,7 +106,9 @@ def signals(count: int, start: int = 0) -> list[Signal]:
 
 def frame(batch: Sequence[Signal], *, passed: int | None = None, live: bool = False) -> Frame:
     """Return a frame of a sole intake."""
-    return Frame("rig", [SOURCE], [], passed if passed is not None else (batch[-1][3] - 1 if batch else 0), live, list(batch))
+    return Frame(
+        "rig", [SOURCE], [], passed if passed is not None else (batch[-1][3] - 1 if batch else 0), live, list(batch)
+    )
 
 
 def split(batch: Iterable[Signal], partitions: int) -> dict[int, list[Signal]]:
@@ -170,7 +185,9 @@ async def expected_events(config: WorkerConfig) -> dict[int, list[bytes]]:
     return found
 
 
-async def wait_for_events(config: WorkerConfig, expected: dict[int, list[bytes]], patience_s: float = 40.0) -> dict[int, list[bytes]]:
+async def wait_for_events(
+    config: WorkerConfig, expected: dict[int, list[bytes]], patience_s: float = 40.0
+) -> dict[int, list[bytes]]:
     """Return the events as soon as there are as many as expected, or what there is when patience ends."""
     deadline = time.monotonic() + patience_s
     while True:

@@ -205,6 +205,22 @@ async def test_too_much_makes_the_reader_wait(rigs: list[Rig]) -> None:
     await asyncio.wait_for(waiting, 1)
 
 
+async def test_frames_that_hang_are_told_of_once_in_a_while(
+    rigs: list[Rig], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streams.intake.frame_writer.WARN_AFTER_S", 0.05)
+    rigs.append(rig := Rig(Broker(prompt=False), partitions=2))
+    rig.writer.tick(0)
+    await rig.settle()
+    rig.writer.warn()
+    assert caplog.messages == []
+    await asyncio.sleep(0.05)
+    rig.writer.warn()
+    rig.writer.warn()
+    (message,) = caplog.messages
+    assert message.startswith("frame.waiting partitions [0, 1] ")
+
+
 async def test_nothing_is_written_behind_a_frame_that_failed() -> None:
     sent = []
 

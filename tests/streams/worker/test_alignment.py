@@ -170,7 +170,7 @@ def test_a_frame_of_an_intake_that_stood_still_sets_free_no_more_than_it_knows()
     assert reader.read(frame("B", "A", passed=6_000, signals="B3@4000")) == ["B3", "A9"]
 
 
-def test_too_many_held_signals_are_released(monkeypatch: Any) -> None:  # noqa: ANN401
+def test_too_many_held_signals_are_released(monkeypatch: Any) -> None:
     monkeypatch.setattr(alignment, "HELD_LIMIT", 2)
     reader = Reader()
     assert reader.read(frame("A", "B", passed=100, signals="A1@10 A2@20")) == []
@@ -186,7 +186,9 @@ def test_ties_go_by_topic_then_partition() -> None:
     assert RANK("renamed/0") != RANK("renamed/1")
 
 
-def written_log(choices: random.Random, *, late: bool, live: bool) -> tuple[list[Frame], dict[str, list[tuple[int, int]]]]:
+def written_log(
+    choices: random.Random, *, late: bool, live: bool
+) -> tuple[list[Frame], dict[str, list[tuple[int, int]]]]:
     """Return a log that intakes might have written, and the signals of the sources as (position, time)."""
     names = [A, B, C][: choices.randint(1, 3)]
     sources: dict[str, list[tuple[int, int]]] = {}

@@ -1,6 +1,7 @@
 """A lane without a broker: what it applies, when it flushes, and what it does when a flush fails."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -15,6 +16,7 @@ from streams.engine.partition import Partition
 from streams.frames import Frame, encode
 from streams.worker import lane as lane_module
 from streams.worker.alignment import Alignment, source_rank
+from streams.worker.inbox import Delivery
 from streams.worker.lane import Lane
 from streams.worker.metrics import WorkerCounts
 from streams.worker.store import LANE_KEY, LaneRecord
@@ -57,7 +59,7 @@ class FakeWriter:
     @property
     def record(self) -> LaneRecord:
         """The lane's record of the last flush."""
-        return LaneRecord.decode(cast(bytes, dict(self.flushes[-1][NAMES.state])[LANE_KEY]))
+        return LaneRecord.decode(cast("bytes", dict(self.flushes[-1][NAMES.state])[LANE_KEY]))
 
 
 class Rig:
@@ -79,7 +81,7 @@ class Rig:
             NAMES,
             self.partition,
             self.alignment,
-            cast(Writer, self.writer),
+            cast("Writer", self.writer),
             saved=saved,
             interval_s=self.interval_s,
             failed=lambda _, error: self.failures.append(error),
@@ -88,7 +90,7 @@ class Rig:
 
     def take(self, offset: int, each: Frame, *, behind: bool = False) -> bool:
         """Give the lane a frame."""
-        return self.lane.take(offset, encode(each), lambda: self.acknowledged.append(offset), behind=behind)
+        return self.lane.take(Delivery(offset, encode(each), lambda: self.acknowledged.append(offset)), behind=behind)
 
 
 @asynccontextmanager
@@ -144,15 +146,20 @@ async def test_ticks_alone_are_saved_seldom(monkeypatch: pytest.MonkeyPatch) -> 
         assert r.acknowledged == [0]
 
 
-async def test_behind_a_lane_rests_four_times_as_long_as_a_flush_takes() -> None:
+async def test_behind_a_lane_waits_the_longer_the_more_its_states_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     async with rig(0.0) as r:
-        r.writer.go.clear()
+        r.counts.lanes = 3
+        collect = r.lane._collect  # noqa: SLF001 (made slow)
+
+        def slow() -> lane_module.Flush:
+            time.sleep(0.02)
+            return collect()
+
+        monkeypatch.setattr(r.lane, "_collect", slow)
         r.take(0, frame([order(1, NOON, "p1")]), behind=True)
-        await asyncio.sleep(INTERVAL_S)
+        await r.writer.flushed(1)
         r.take(1, frame([order(2, NOON, "p1")]), behind=True)
-        await asyncio.sleep(INTERVAL_S)
-        r.writer.go.set()
-        assert await r.writer.flushed(2) - await r.writer.flushed(1) >= 4 * INTERVAL_S * 0.99
+        assert await r.writer.flushed(2) - await r.writer.flushed(1) >= 4 * 3 * 0.02 * 0.99
 
 
 async def test_what_comes_during_a_flush_belongs_to_the_next_one() -> None:
@@ -186,9 +193,9 @@ async def test_a_record_that_is_no_frame_is_named_and_leaves_the_lane_as_it_was(
     async with rig() as r:
         r.take(0, frame([pause(1, NOON, "p1")]))
         with pytest.raises(FrameError, match=r"livefuse\.signals\[0\]@1: not a frame"):
-            r.lane.take(1, b"{", lambda: None, behind=False)
+            r.lane.take(Delivery(1, b"{", list), behind=False)
         with pytest.raises(FrameError):
-            r.lane.take(1, None, lambda: None, behind=False)
+            r.lane.take(Delivery(1, None, list), behind=False)
         await r.lane.flush()
         assert r.writer.record.position == 0
 
@@ -246,7 +253,9 @@ def test_the_lanes_record_comes_back() -> None:
     assert LaneRecord.decode(record.encode()) == record
 
 
-@pytest.mark.parametrize("value", [b"", b"\x01", b"\x01\x00\x00\x00\x09{}", b"\x02\x00\x00\x00\x02{}", b"\x01\x00\x00\x00\x02{}"])
-def test_a_damaged_record_of_a_lane_is_an_error(value: Any) -> None:  # noqa: ANN401
+@pytest.mark.parametrize(
+    "value", [b"", b"\x01", b"\x01\x00\x00\x00\x09{}", b"\x02\x00\x00\x00\x02{}", b"\x01\x00\x00\x00\x02{}"]
+)
+def test_a_damaged_record_of_a_lane_is_an_error(value: Any) -> None:
     with pytest.raises(StateError):
         LaneRecord.decode(value)

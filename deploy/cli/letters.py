@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
-
-from deploy.dead_letters import DeadLetter, Place, Repair, Status
 from schemas.errors import DeadLetterError
+
+from deploy.cli.output import printable
+from deploy.dead_letters import DeadLetter, Place, Repair, Status
 
 _PRIVATE: Final = frozenset({"text", "reason"})
 _HIDDEN: Final = "(hidden; --reveal shows it)"
@@ -41,8 +42,8 @@ def as_text(letter: DeadLetter, status: Status, *, reveal: bool) -> str:
     arrived = datetime.fromtimestamp(letter.time_ms / 1000, UTC)
     lines = [
         f"{letter.name}  {arrived:%Y-%m-%d %H:%M:%S} UTC  {letter.reason}  ({status})",
-        f"{'wrong:':10}{_harmless(letter.message)}",
-        *(f"{'header:':10}{_harmless(name)} = {_readable(value)}" for name, value in letter.headers.items()),
+        f"{'wrong:':10}{printable(letter.message)}",
+        *(f"{'header:':10}{printable(name)} = {_readable(value)}" for name, value in letter.headers.items()),
         f"{'key:':10}{'none' if letter.key is None else _readable(letter.key)}",
     ]
     if letter.value is None:
@@ -52,7 +53,7 @@ def as_text(letter: DeadLetter, status: Status, *, reveal: bool) -> str:
         cut = f"... ({len(letter.value):,} bytes)" if len(shown) > _MOST_SHOWN else ""
         lines.append(f"{'value:':10}{shown[:_MOST_SHOWN]}{cut}")
     else:
-        lines.append(f"{'value:':10}{_harmless(_masked(letter)['value'])[:_MOST_SHOWN]}")
+        lines.append(f"{'value:':10}{printable(_masked(letter)['value'])[:_MOST_SHOWN]}")
     return "\n".join(lines)
 
 
@@ -109,8 +110,4 @@ def _masked(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _readable(value: bytes) -> str:
-    return _harmless(value.decode(errors="backslashreplace"))
-
-
-def _harmless(text: str) -> str:
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return printable(value.decode(errors="backslashreplace"))

@@ -1,0 +1,171 @@
+"""A worker: a Faust app that feeds lanes, from joining the group to leaving it."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
+
+from schemas.errors import BrokerUnavailable, LivefuseError, LogError
+from streams.config import WorkerConfig
+from streams.worker.app import WorkerApp, attach, build
+from streams.worker.feed import Feed
+from streams.worker.health import Health, serve
+from streams.worker.lanes import Lanes
+from streams.worker.metrics import WorkerCounts
+from streams.worker.opening import Opening
+
+_STOP_S: Final = 2.0
+_PROGRESS_S: Final = 10.0
+_LOOK_S: Final = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """``counts`` and :meth:`stats` tell how it is at any time.
+
+    ``let_go`` is False when Faust did not come to an end: its threads run on, though with nothing to do.
+    """
+
+    def __init__(self, config: WorkerConfig, data_dir: Path, *, transactions: bool) -> None:
+        self.counts = WorkerCounts()
+        self.let_go = True
+        self._config = config
+        self._transactions = transactions
+        self._stop = asyncio.Event()
+        self._failure: Exception | None = None
+        self._health = Health()
+        self._app = build(config, data_dir)
+        self._feed = Feed(self._app, config.topics.signals)
+        opening = Opening(config, self.counts, transactions=transactions)
+        self._lanes = Lanes(
+            opening.open, opening.store.frames, self._feed.end, self.end, self.counts, keep=transactions
+        )
+        attach(self._app, self._lanes, config.topics.signals, self.end)
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts, how many frames each partition is behind (None: not open), and how each lane is."""
+        return {
+            **self.counts.snapshot(),
+            "behind": self._lanes.behind(),
+            "lanes": {number: lane.snapshot() for number, lane in sorted(self._lanes.open.items())},
+        }
+
+    def end(self, error: Exception) -> None:
+        """Stop, because of something that this process cannot go on after."""
+        if self._failure is None:
+            self._failure = error
+            cause = error.__cause__ if isinstance(error, LogError) else error
+            log.error("worker.failing %r", error, exc_info=None if isinstance(cause, LivefuseError) else cause)
+        self._stop.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set, then drain. Raises LivefuseError when the worker could not go on."""
+        async with self._running():
+            stopping = [asyncio.create_task(each.wait()) for each in (stop, self._stop)]
+            await asyncio.wait(stopping, return_when=asyncio.FIRST_COMPLETED)
+            for each in stopping:
+                each.cancel()
+        if isinstance(self._failure, LivefuseError):
+            raise self._failure
+        if self._failure is not None:
+            raise LivefuseError(f"an error that livefuse does not know: {self._failure!r}") from self._failure
+
+    @contextlib.asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        began = time.monotonic()
+        # They live beside the app, not in it: Faust stops its own tasks before the lanes have flushed.
+        beside = [
+            asyncio.create_task(each)
+            for each in (_watch(self._app, self.end), self._lanes.watch(), self._report(), self._look())
+        ]
+        server = None
+        try:
+            if self._config.web_port is not None:
+                server = await serve(self._config.web_port, {"/healthz": self._healthz, "/stats": self._stats})
+            await _start(self._app)
+            self._feed.hasten()
+            log.info(
+                "worker.started group=%s transactions=%s seconds=%.1f",
+                self._app.conf.id,
+                "yes" if self._transactions else "no",
+                time.monotonic() - began,
+            )
+            yield
+        finally:
+            for task in beside:
+                task.cancel()
+            if server is not None:
+                server.close()
+            began = time.monotonic()
+            await self._lanes.drain()
+            self.let_go = await _stopped(self._app)
+            log.info("worker.drained seconds=%.1f", time.monotonic() - began)
+
+    def _healthz(self) -> tuple[HTTPStatus, Any]:
+        problems = self._health.problems(time.monotonic())
+        status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
+        return status, {"ok": not problems, "problems": problems}
+
+    def _stats(self) -> tuple[HTTPStatus, Any]:
+        return HTTPStatus.OK, self.stats()
+
+    async def _look(self) -> None:
+        while True:
+            applied = {number: lane.next for number, lane in self._lanes.open.items()}
+            self._health.observe(time.monotonic(), self._lanes.behind(), applied)
+            await asyncio.sleep(_LOOK_S)
+
+    async def _report(self) -> None:
+        before = self.counts.snapshot()
+        while True:
+            await asyncio.sleep(_PROGRESS_S)
+            now, behind = self.counts.snapshot(), self._lanes.behind()
+            log.info(
+                "worker.progress signals=%d events=%d flushes=%d lanes=%d opening=%d frames_behind=%d",
+                now["signals"] - before["signals"],
+                now["events"] - before["events"],
+                now["flushes"] - before["flushes"],
+                sum(1 for each in behind.values() if each is not None),
+                sum(1 for each in behind.values() if each is None),
+                sum(each or 0 for each in behind.values()),
+            )
+            before = now
+            if waiting := [number for number, lane in self._lanes.open.items() if lane.stalled]:
+                log.warning(
+                    "worker.waiting partitions %s: a flush is not acknowledged. The broker is away or does not take "
+                    "records (disk full, too few replicas); nothing is lost, the worker waits.",
+                    waiting,
+                )
+
+
+async def _start(app: WorkerApp) -> None:
+    app.finalize()
+    app.in_worker = True
+    try:
+        await app.start()
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(f"the broker went away while the worker started: {error!r}") from error
+
+
+async def _watch(app: WorkerApp, end: Callable[[Exception], None]) -> None:
+    """Tell when the app ends by itself: Faust logs why and carries on as if nothing had happened."""
+    await app.wait_until_stopped()
+    end(LivefuseError(f"Faust has stopped: {app.crash_reason!r}"))
+
+
+async def _stopped(app: WorkerApp) -> bool:
+    """Commit and leave the group. False if that takes too long."""
+    try:
+        async with asyncio.timeout(_STOP_S):
+            await app.stop()
+    except TimeoutError:
+        log.warning("worker.stop_slow the group does not let this worker go; it will find out that it has gone")
+        return False
+    return True
