@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from schemas.topics import partition_of
-from streams.engine.signals import RULES, Signal, tick_before
+from streams.engine.signals import RULES, TICK, Signal, tick_before
 from streams.frames import Frame, encode
 from streams.intake.counts import IntakeCounts
 from streams.intake.sources import Progress, SourceTable
@@ -86,9 +86,12 @@ class PartitionWriter:
         self.tick_due = False
         count = min(len(self.signals), writer.frame_signals)
         while True:
+            if count and self.signals[count - 1][0] == TICK:
+                # A late signal's place stands in front of it: the two are never parted.
+                count += 1
             signals = self.signals[:count]
             value = writer.frame(signals, self.signals[count : count + 1])
-            if len(value) <= LARGEST_VALUE_BYTES or count <= 1:
+            if len(value) <= LARGEST_VALUE_BYTES or count <= 2:
                 break
             count //= 2
         del self.signals[:count]
@@ -175,8 +178,8 @@ class FrameWriter:
         if waiting and now_s - self._warned_s > WARN_AFTER_S:
             self._warned_s = now_s
             log.warning(
-                "frame.waiting partitions %s have not acknowledged a frame for %.0f s. The broker is away or does not take "
-                "records (disk full, too few replicas); nothing is lost, the intake waits.",
+                "frame.waiting partitions %s have not acknowledged a frame for %.0f s. The broker is away or does not "
+                "take records (disk full, too few replicas); nothing is lost, the intake waits.",
                 waiting,
                 max(ages_s.values()),
             )

@@ -10,9 +10,9 @@ A source holds the others up until a frame that names it says that it has passed
 all that was there when it last looked, ``LEASE_MS`` after what it says to have passed; so a source of it counts as that
 much further, which is what keeps live signals from waiting for the next tick.
 
-The guarantee: what is released after a frame is a function of the frames up to it, also across a crash. A lane saves the
-position before the oldest frame with a held signal, and what :meth:`Alignment.snapshot` returns. Read again, the frames
-up to the one that was last read then only fill the queues; from there on everything goes as it would have gone.
+The guarantee: what is released after a frame is a function of the frames up to it, also across a crash. A lane saves
+the position before the oldest frame with a held signal, and what :meth:`Alignment.snapshot` returns. Read again, the
+frames up to the one that was last read then only fill the queues; from there on everything goes as it would have gone.
 """
 
 from collections import deque
@@ -29,7 +29,7 @@ LEASE_MS: Final = 1_000
 """How much later than what it says to have passed a caught-up intake has looked: the tick margin of the intake."""
 
 HELD_LIMIT: Final = 100_000
-"""Signals that are held at most. With more, all are released as they are: an intake stands still, memory does not grow."""
+"""Signals that are held at most. With more, all are released as they are: better out of order than out of memory."""
 
 
 _RANKS_PER_TOPIC: Final = 1_000_000
@@ -65,7 +65,8 @@ class Alignment:
 
     def __init__(self, rank: Callable[[str], int], applied: Callable[[], Mapping[str, int]]) -> None:
         self.overflows = 0
-        # The last frame that released what it could, and the last one read: an earlier one while the queues are refilled.
+        # The last frame that released what it could, and the last one read: an earlier one while the queues are
+        # refilled.
         self._frontier = -1
         self._read = -1
         self._restored = -1
@@ -198,15 +199,18 @@ class Alignment:
         # A queue that was emptied before a crash starts from the latest time that it had reached.
         floors = [self._keys.get(name, 0) for name in frame.sources]
         runs: list[list[tuple[int, int, Any]]] = [[] for _ in frame.sources]
+        place = 0
         for signal in frame.signals:
             if signal[0] == TICK:
-                # It stands in front of a late signal of one intake's order; this order has its own ones.
+                # It tells the place of the late signal behind it; as a tick it holds for one intake's sources only.
+                place = signal[3] + 1
                 continue
             source, position, time = signal[1:4]
             if position > queued[source]:
                 queued[source] = position
                 signal[1] = numbers[source]
-                runs[source].append((max(time, floors[source]), position, (signal, origin)))
+                runs[source].append((max(time, place, floors[source]), position, (signal, origin)))
+            place = 0
         for name, position, run in zip(frame.sources, queued, runs, strict=True):
             if run:
                 self._queued[name] = position

@@ -1,8 +1,8 @@
 """The Faust app of the worker: one agent over frames, without tables, and without anything that Faust would decide.
 
-Each setting is there for a reason that was seen: acknowledgements wait for the flush, so nothing in Faust may wait for them
-(``stream_wait_empty``); one agent with concurrency 1, and raw bytes, because an exception in an agent acknowledges the message
-and loses it; short timeouts, because a group join with the default ones takes half a minute.
+Each setting is there for a reason that was seen: acknowledgements wait for the flush, so nothing in Faust may wait for
+them (``stream_wait_empty``); one agent with concurrency 1, and raw bytes, because an exception in an agent acknowledges
+the message and loses it; short timeouts, because a group join with the default ones takes half a minute.
 """
 
 from collections.abc import Callable, Mapping
@@ -63,7 +63,9 @@ class FrameQueue(ThrowableQueue[Any]):
 class WorkerApp(faust.App):
     """Faust, with its queue bounded by bytes."""
 
-    def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> ThrowableQueue[Any]:  # noqa: N802
+    def FlowControlQueue(  # noqa: N802 (the name is Faust's)
+        self, maxsize: int | None = None, *, clear_on_resume: bool = False
+    ) -> ThrowableQueue[Any]:
         """Return the queue of a channel."""
         return FrameQueue(maxsize=maxsize, flow_control=self.flow_control, clear_on_resume=clear_on_resume)
 

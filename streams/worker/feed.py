@@ -1,11 +1,11 @@
 """The feed: Faust's consumer as the worker sees it. What is known about the inside of Faust 0.15.3 stands here.
 
-- The aiokafka consumer lives in a thread with a loop of its own. Reading a high watermark, an attribute, is safe from here.
-- After a rebalance Faust goes to the committed offsets. It drops a frame below the offset that it last handed over, and that
-  offset moves on even when the hand-over was suspended; records of a paused partition it drops, too. So frames may be
-  missing, and seeking back does not bring them for sure: under load that was seen to go on for minutes. Lanes read what is
-  missing by themselves instead.
-- One fetch at a time goes to each broker, and a partition that it does not name waits for its answer: 1.5 s, when nothing
+- The aiokafka consumer lives in a thread with a loop of its own. Reading a high watermark, an attribute, is safe here.
+- After a rebalance Faust goes to the committed offsets. It drops a frame below the offset that it last handed over, and
+  that offset moves on even when the hand-over was suspended; records of a paused partition it drops, too. So frames may be
+  missing, and seeking back does not bring them for sure: under load that was seen to go on for minutes. Lanes read what
+  is missing by themselves instead.
+- One fetch at a time goes to each broker, and a partition that it does not name waits for its answer: 1.5 s when nothing
   arrives. ``FETCH_WAIT_MS`` shortens that; a frame that arrives is answered at once all the same.
 """
 

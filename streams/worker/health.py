@@ -1,7 +1,7 @@
 """Whether a worker makes progress, and the small HTTP server that says so: ``/healthz`` and ``/stats``.
 
-A worker can be alive and not consume, so an answer alone means nothing: ``/healthz`` is 503 when a partition has frames and
-none has been applied for ``PATIENCE_S``, or when its lane is not open for so long.
+A worker can be alive and not consume, so an answer alone means nothing: ``/healthz`` is 503 when a partition has frames
+and none has been applied for ``PATIENCE_S``, or when its lane is not open for so long.
 """
 
 import asyncio

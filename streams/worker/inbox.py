@@ -49,7 +49,7 @@ class Inbox:
             self._deliveries.appendleft(delivery)
 
     def take(self, wanted: int) -> Delivery | None:
-        """Return and remove the first delivery if it can be dealt with: it is the wanted offset and here, or an earlier one."""
+        """Remove and return the first delivery, if it is the wanted one, and whole, or an earlier one."""
         if not self._deliveries:
             return None
         first = self._deliveries[0]
@@ -60,7 +60,7 @@ class Inbox:
         return first
 
     def missing(self, wanted: int) -> int | None:
-        """Return the offset up to which, from the wanted one, frames must be read from the broker; None if none is waited for."""
+        """Return up to which offset frames, from the wanted one on, must be read from the broker; None when none waits."""
         if not self._deliveries:
             return None
         return next(

@@ -1,16 +1,16 @@
-"""A lane: one signals partition in this worker, with its state, its position and a producer that fences its predecessors.
+"""A lane: one signals partition in this worker, with its state, its position and a producer that fences predecessors.
 
-    open      fence, read the state, take up the position                       (the broker may refuse: then it is not opened)
+    open      fence, read the state, take up the position
     take      offset below next: seen before      next: applied      beyond: refused, the caller brings the right one
     flush     states, position and outputs in one transaction, then the frames are acknowledged, in order
     close     nothing more is written or acknowledged; what was not flushed a successor applies again
 
 Nothing but the position in the state says what has been applied. Kafka's committed offset is a gauge for lag.
 
-A flush is due ``interval`` after the first change, at once when there is a fuse event and the lane has caught up, and after
-two seconds when nothing but the position has changed. While frames queue up the lane waits longer, so that encoding states
-costs all lanes of the worker together a fifth of the time at most, but not longer than five seconds. Frames are applied
-while a flush is under way.
+A flush is due ``interval`` after the first change, at once when there is a fuse event and the lane has caught up, and
+after a second when nothing but the position has changed. While frames queue up the lane waits longer, so that
+encoding states costs all lanes of the worker together a fifth of the time at most, but not longer than five seconds.
+Frames are applied while a flush is under way.
 """
 
 import asyncio
@@ -49,8 +49,8 @@ class Flush(NamedTuple):
 class Lane:
     """One open lane. ``failed`` is called once, when a flush has failed: the lane is closed then.
 
-    ``next`` is the offset of the frame that it takes, ``saved`` the last one that will never be needed again, ``unsaved`` the
-    frames between them; after a failed flush its successor needs those.
+    ``next`` is the offset of the frame that it takes, ``saved`` the last one that will never be needed again,
+    ``unsaved`` the frames between them; after a failed flush its successor needs those.
     """
 
     def __init__(
@@ -112,8 +112,8 @@ class Lane:
     def take(self, delivery: Delivery, *, behind: bool) -> bool:
         """Apply the frame if it is the next one, pass over it if it was applied; False if one is missing.
 
-        ``behind`` tells whether more frames are there already. Raises FrameError for what is no frame, and LogError when the
-        engine fails on what is in it; then the lane must be closed.
+        ``behind`` tells whether more frames are there already. Raises FrameError for what is no frame, and LogError
+        when the engine fails on what is in it; then the lane must be closed.
         """
         offset = delivery.offset
         if offset > self.next:
@@ -171,7 +171,7 @@ class Lane:
             self._counts.replenishments += flush.requests
             self._counts.flushes += 1
             self._counts.flush_seconds += took
-            # Caught up: not at once after a transaction, its markers are still being written and would hold up the next one.
+            # Caught up: not at once, the markers of this transaction are being written and would hold up the next one.
             rest = _REST_BEHIND * collected_s * self._counts.lanes if self._behind else took
             self._rest_until = began + took + min(_LONGEST_REST_S, rest)
             while self.unsaved and self.unsaved[0].offset <= self.saved:

@@ -2,15 +2,15 @@
 
     assigned ──▶ opening ──▶ open ──▶ closed       given to another worker
                     ▲          │
-                    └── pause ─┴── flush failed    fenced: 3 s, so that a worker that has stood still first learns of its group
+                    └── pause ─┴── flush failed    fenced: 3 s, time to learn that the partition is another's now
                                                    broker away or outcome unknown: 1 s; the state says what was written
 
-Frames for a lane that is not ready wait in its inbox, so one lane never waits for another. What Faust does not deliver (after a
-rebalance it may skip frames, and whatever it has skipped it does not deliver any more) the lane reads from the broker itself:
-when a later frame comes, and when none comes although there are some.
+Frames for a lane that is not ready wait in its inbox, so one lane never waits for another. What Faust does not deliver
+(after a rebalance it may skip frames, and whatever it has skipped it does not deliver any more) the lane reads from the
+broker itself: when a later frame comes, and when none comes although there are some.
 
-After a rebalance, lanes of partitions that stayed here go on: if somebody else has had the partition meanwhile, the next
-flush is fenced and the lane opens again.
+After a rebalance, lanes of partitions that stayed here go on: if somebody else has had the partition meanwhile, the
+next flush is fenced and the lane opens again.
 """
 
 import asyncio

@@ -84,8 +84,8 @@ class Opening:
         partition.loaded()
         if record.position >= end:
             log.error(
-                "lane.log_shorter %s ends at %d, but the state has applied it up to %d: the topic was made anew, or the broker has lost "
-                "its end. Going on with its beginning, %d; what was applied before is not applied again.",
+                "lane.log_shorter %s ends at %d, but the state has applied it up to %d: the topic was made anew, or the "
+                "broker has lost its end. Going on with its beginning, %d; what was applied is not applied again.",
                 topic,
                 end,
                 record.position,
@@ -97,7 +97,8 @@ class Opening:
         if record.position + 1 < start:
             self._counts.gap_frames += start - record.position - 1
             log.error(
-                "lane.gap %s: the frames %d to %d are gone (deleted by retention?). Their signals are missing; going on with %d.",
+                "lane.gap %s: the frames %d to %d are gone (deleted by retention?). Their signals are missing; "
+                "going on with %d.",
                 topic,
                 record.position + 1,
                 start - 1,

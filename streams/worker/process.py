@@ -11,6 +11,7 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -46,6 +47,7 @@ def run(config: WorkerConfig) -> int:
         if not let_go:
             # The threads wait for the group (a rebalance, a broker that is away) and nothing can call them off. What
             # counts is written. Without this the process would stay until they have finished.
+            shutil.rmtree(temporary, ignore_errors=True)
             logging.shutdown()
             os._exit(code)
     return code

@@ -1,11 +1,11 @@
-"""What a lane keeps in its partition of ``livefuse.state``, and how it reads it back.
+r"""What a lane keeps in its partition of ``livefuse.state``, and how it reads it back.
 
     key product_id     value: the product's state, as the engine wrote it
-    key \\x00lane       value: the lane's own record: position, alignment, and the engine's snapshot of the partition
+    key \x00lane       value: the lane's own record: position, alignment, and the engine's snapshot of the partition
 
-All records of one flush are written in one transaction, so what is read with ``read_committed`` is one state: the states as
-they were after the frame at ``position`` was applied (and those after it, as far as the alignment had released them).
-No product id contains a control character, so no product's key is the lane's.
+All records of one flush are written in one transaction, so what is read with ``read_committed`` is one state: the
+states as they were after the frame at ``position`` was applied (and those after it, as far as the alignment had
+released them). No product id contains a control character, so no product's key is the lane's.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class LaneRecord(NamedTuple):
 
 
 class Recovered(NamedTuple):
-    """What the broker had: the lane's record if any, the number of states read, and where the signals log begins and ends."""
+    """What the broker had: the lane's record, the number of states read, and where the signals log begins and ends."""
 
     record: LaneRecord | None
     states: int
@@ -112,7 +112,7 @@ class Store:
         return Recovered(None if record is None else LaneRecord.decode(record), states, log_start, log_end)
 
     async def frames(self, number: int, first: int, until: int) -> AsyncGenerator[tuple[int, bytes | None], None]:
-        """Yield offset and value of the frames from ``first``, or the first one that there still is, up to before ``until``.
+        """Yield offset and value of the frames before ``until``, from ``first``, or from the first that there still is.
 
         Raises BrokerUnavailable.
         """

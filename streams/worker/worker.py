@@ -1,10 +1,9 @@
 """A worker: a Faust app that feeds lanes, from joining the group to leaving it."""
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -67,19 +66,6 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain. Raises LivefuseError when the worker could not go on."""
-        async with self._running():
-            stopping = [asyncio.create_task(each.wait()) for each in (stop, self._stop)]
-            await asyncio.wait(stopping, return_when=asyncio.FIRST_COMPLETED)
-            for each in stopping:
-                each.cancel()
-        if isinstance(self._failure, LivefuseError):
-            raise self._failure
-        if self._failure is not None:
-            raise LivefuseError(f"an error that livefuse does not know: {self._failure!r}") from self._failure
-
-    @contextlib.asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
-        began = time.monotonic()
         # They live beside the app, not in it: Faust stops its own tasks before the lanes have flushed.
         beside = [
             asyncio.create_task(each)
@@ -89,15 +75,7 @@ class Worker:
         try:
             if self._config.web_port is not None:
                 server = await serve(self._config.web_port, {"/healthz": self._healthz, "/stats": self._stats})
-            await _start(self._app)
-            self._feed.hasten()
-            log.info(
-                "worker.started group=%s transactions=%s seconds=%.1f",
-                self._app.conf.id,
-                "yes" if self._transactions else "no",
-                time.monotonic() - began,
-            )
-            yield
+            await _first(self._work(), stop.wait(), self._stop.wait())
         finally:
             for task in beside:
                 task.cancel()
@@ -107,6 +85,27 @@ class Worker:
             await self._lanes.drain()
             self.let_go = await _stopped(self._app)
             log.info("worker.drained seconds=%.1f", time.monotonic() - began)
+        if isinstance(self._failure, LivefuseError):
+            raise self._failure
+        if self._failure is not None:
+            raise LivefuseError(f"an error that livefuse does not know: {self._failure!r}") from self._failure
+
+    async def _work(self) -> None:
+        began = time.monotonic()
+        try:
+            self._app.finalize()
+            self._app.in_worker = True
+            await self._app.start()
+        except (KafkaError, OSError) as error:
+            raise BrokerUnavailable(f"the broker went away while the worker started: {error!r}") from error
+        self._feed.hasten()
+        log.info(
+            "worker.started group=%s transactions=%s seconds=%.1f",
+            self._app.conf.id,
+            "yes" if self._transactions else "no",
+            time.monotonic() - began,
+        )
+        await asyncio.Event().wait()
 
     def _healthz(self) -> tuple[HTTPStatus, Any]:
         problems = self._health.problems(time.monotonic())
@@ -145,13 +144,14 @@ class Worker:
                 )
 
 
-async def _start(app: WorkerApp) -> None:
-    app.finalize()
-    app.in_worker = True
-    try:
-        await app.start()
-    except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"the broker went away while the worker started: {error!r}") from error
+async def _first(*works: Coroutine[Any, Any, Any]) -> None:
+    """Return when one of them is done, and cancel the others. Raises what it raised."""
+    tasks = [asyncio.create_task(each) for each in works]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    for task in done:
+        task.result()
 
 
 async def _watch(app: WorkerApp, end: Callable[[Exception], None]) -> None:

@@ -72,7 +72,7 @@ class Writer:
         self._producer: Any = None
 
     async def start(self, topics: Sequence[str]) -> None:
-        """Connect, learn of the topics, and fence every earlier producer of the lane: its open transaction is aborted."""
+        """Connect, learn of the topics, and fence earlier producers of the lane: their transactions are aborted."""
         producer = self._producer = AIOKafkaProducer(**self._settings)
         with self._failures("opened"):
             async with asyncio.timeout(_START_S):

@@ -55,7 +55,7 @@ async def test_a_worker_that_is_killed_goes_on_where_its_state_ends(
     # Small frames, so that there is a middle of the work.
     with Cluster(embedded.bootstrap, prefix, tmp_path, LIVEFUSE_INTAKE__FRAME_SIGNALS="5") as cluster:
         cluster.apply_topics()
-        records = sale(timedelta(minutes=-10), seconds=120)
+        records = sale(timedelta(minutes=-10), seconds=60)
         await send_all(cluster, records, idempotent=False)
         cluster.intake()
         worker = cluster.worker()

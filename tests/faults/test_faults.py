@@ -50,19 +50,14 @@ def figures(records: list[CaptureRecord], expected: Expected, events: int, fault
     )
 
 
-def start_all(cluster: Cluster) -> None:
-    for start in (cluster.worker, cluster.intake, cluster.worker, cluster.intake, cluster.worker):
-        start()
-
-
 async def test_live_with_many_kills_and_zombies(
     kafka: KafkaBroker, prefix: str, tmp_path: Path, seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Cluster(kafka.bootstrap, prefix, tmp_path, LIVEFUSE_SESSION_TIMEOUT=f"{SESSION.seconds}s") as cluster:
         cluster.apply_topics()
-        start_all(cluster)
+        cluster.start(intakes=2, workers=3)
         start_ms = int(time.time() * 1000) + 10_000
-        sale = DenseSale(seed=seed, start_ms=start_ms, seconds=LIVE_S, per_second=120, gap_ms=80)
+        sale = DenseSale(seed=seed, start_ms=start_ms, seconds=LIVE_S, per_second=120, gap_ms=80, late=0.0)
         records = sale.capture()
         faults = Faults(cluster, Random(seed), kills=26, zombies=10, drains=4, frozen=FROZEN)
         feeding = asyncio.create_task(send_live(cluster, records, LEAD))
@@ -84,10 +79,11 @@ async def test_a_backlog_with_kills_and_zombies_while_it_is_read(
     with Cluster(kafka.bootstrap, prefix, tmp_path, **settings) as cluster:
         cluster.apply_topics()
         start_ms = int(time.time() * 1000) - 2 * BACKLOG_S * 1000
-        records = DenseSale(seed=seed, start_ms=start_ms, seconds=BACKLOG_S, per_second=120, products=200).capture()
+        sale = DenseSale(seed=seed, start_ms=start_ms, seconds=BACKLOG_S, per_second=120, products=200, late=0.0)
+        records = sale.capture()
         expected = replay(records, tmp_path)
         await send_all(cluster, records)
-        start_all(cluster)
+        cluster.start(intakes=2, workers=3)
         faults = Faults(cluster, Random(seed), kills=12, zombies=3, drains=2, frozen=FROZEN)
         await faults.run()
         events = await compare(cluster, expected, within=timedelta(minutes=5))

@@ -229,6 +229,14 @@ class Cluster:
         """Start one more worker."""
         return self._add("worker")
 
+    def start(self, *, intakes: int, workers: int) -> None:
+        """Start so many intakes and workers, in turns."""
+        for number in range(max(intakes, workers)):
+            if number < workers:
+                self.worker()
+            if number < intakes:
+                self.intake()
+
     def kill_all(self) -> None:
         """End everything that runs, as a power cut would."""
         for service in self.services:

@@ -8,87 +8,96 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import orjson
 import pytest
 
-from deploy.simulator.capture import CaptureRecord
+from deploy.simulator import CaptureRecord, SaleConfig, simulate
 from tests.kafka.broker import KafkaBroker
-from tests.kafka.cluster import Cluster
+from tests.kafka.cluster import INPUT_PARTITIONS, Cluster
 from tests.kafka.dense import DenseSale
 from tests.kafka.faults import Faults
 from tests.kafka.feeding import send_all, send_live
-from tests.kafka.golden import Expected, compare, replay
+from tests.kafka.golden import compare, replay
 
 pytestmark = pytest.mark.kafka
 
 LEAD = timedelta(seconds=4)
 """How long before its time a record is sent: what a slow machine may fall behind without a record being late."""
 
+STARTING = timedelta(seconds=8)
 
-@pytest.fixture(scope="module")
-def backlog() -> list[CaptureRecord]:
+
+def past(*, late: float = 0.03) -> list[CaptureRecord]:
     """Return a capture of two minutes that are over."""
     start_ms = int(time.time() * 1000) - 600_000
-    return DenseSale(seed=3, start_ms=start_ms, seconds=120, per_second=150).capture()
+    return DenseSale(seed=3, start_ms=start_ms, seconds=120, per_second=150, late=late).capture()
 
 
-@pytest.fixture(scope="module")
-def told(backlog: list[CaptureRecord], tmp_path_factory: pytest.TempPathFactory) -> Expected:
-    """Return what replay says about the backlog."""
-    expected = replay(backlog, tmp_path_factory.mktemp("backlog"))
-    assert expected.total > 3_000
-    return expected
+def upcoming(seconds: float, seed: int, *, late: float = 0.03) -> list[CaptureRecord]:
+    """Return a capture that begins in a few seconds, when the processes are up."""
+    start_ms = int((time.time() + STARTING.total_seconds()) * 1000)
+    sale = DenseSale(seed=seed, start_ms=start_ms, seconds=seconds, per_second=120, gap_ms=80, late=late)
+    return sale.capture()
 
 
-@pytest.fixture
-def cluster(kafka: KafkaBroker, prefix: str, tmp_path: Path) -> Iterator[Cluster]:
+async def test_a_backlog_gives_the_events_of_replay(kafka: KafkaBroker, prefix: str, tmp_path: Path) -> None:
+    records = past()
     with Cluster(kafka.bootstrap, prefix, tmp_path) as cluster:
         cluster.apply_topics()
-        yield cluster
-
-
-def upcoming(seconds: float, seed: int) -> list[CaptureRecord]:
-    """Return a capture that begins in a few seconds, when the processes are up."""
-    start_ms = int(time.time() * 1000) + 8_000
-    return DenseSale(seed=seed, start_ms=start_ms, seconds=seconds, per_second=120, gap_ms=80).capture()
-
-
-async def test_a_backlog_gives_the_events_of_replay(
-    cluster: Cluster, backlog: list[CaptureRecord], told: Expected
-) -> None:
-    await send_all(cluster, backlog)
-    cluster.intake()
-    cluster.worker()
-    await compare(cluster, told)
+        await send_all(cluster, records)
+        cluster.intake()
+        cluster.worker()
+        assert await compare(cluster, replay(records, tmp_path)) > 5_000
 
 
 async def test_a_backlog_read_by_two_intakes_in_small_frames_and_three_workers_gives_the_same(
-    kafka: KafkaBroker, prefix: str, tmp_path: Path, backlog: list[CaptureRecord], told: Expected
+    kafka: KafkaBroker, prefix: str, tmp_path: Path
 ) -> None:
+    records = past(late=0.0)
     with Cluster(kafka.bootstrap, prefix, tmp_path, LIVEFUSE_INTAKE__FRAME_SIGNALS="7") as cluster:
         cluster.apply_topics()
-        await send_all(cluster, backlog)
-        for start in (cluster.worker, cluster.intake, cluster.worker, cluster.intake, cluster.worker):
-            start()
-        await compare(cluster, told)
+        await send_all(cluster, records)
+        cluster.start(intakes=2, workers=3)
+        assert await compare(cluster, replay(records, tmp_path)) > 5_000
 
 
-async def test_live_gives_the_events_of_replay(cluster: Cluster) -> None:
-    cluster.intake()
-    cluster.worker()
-    records = upcoming(20, seed=5)
-    await send_live(cluster, records, LEAD)
-    await compare(cluster, replay(records, cluster.directory))
+async def test_a_simulated_show_under_the_default_rules_gives_the_events_of_replay(
+    kafka: KafkaBroker, prefix: str, tmp_path: Path
+) -> None:
+    # Twenty minutes before a full hour, as the simulator wants it.
+    start = datetime.now(UTC).replace(minute=40, second=0, microsecond=0) - timedelta(hours=4)
+    sale = SaleConfig(seed=4, start=start, orders_per_second=1.0, products=300, partitions=INPUT_PARTITIONS)
+    records = list(simulate(sale))
+    expected = replay(records, tmp_path)
+    with Cluster(kafka.bootstrap, prefix, tmp_path) as cluster:
+        cluster.apply_topics()
+        await send_all(cluster, records)
+        cluster.start(intakes=1, workers=2)
+        await compare(cluster, expected)
+    rules = {orjson.loads(value)["rule"] for values in expected.events.values() for value in values}
+    assert rules == {"oversell", "return-spike", "complaint-surge", "critical-complaints"}
 
 
-async def test_live_with_kills_and_a_zombie_gives_the_events_of_replay(cluster: Cluster) -> None:
-    for start in (cluster.worker, cluster.intake, cluster.worker, cluster.intake, cluster.worker):
-        start()
-    records = upcoming(35, seed=6)
-    faults = Faults(cluster, Random(6), kills=3, zombies=1, frozen=timedelta(seconds=9))
-    await asyncio.gather(send_live(cluster, records, LEAD), faults.run())
-    await compare(cluster, replay(records, cluster.directory))
+async def test_live_gives_the_events_of_replay(kafka: KafkaBroker, prefix: str, tmp_path: Path) -> None:
+    with Cluster(kafka.bootstrap, prefix, tmp_path) as cluster:
+        cluster.apply_topics()
+        cluster.start(intakes=1, workers=1)
+        records = upcoming(15, seed=5)
+        await send_live(cluster, records, LEAD)
+        assert await compare(cluster, replay(records, tmp_path)) > 500
+
+
+async def test_live_with_kills_and_a_zombie_gives_the_events_of_replay(
+    kafka: KafkaBroker, prefix: str, tmp_path: Path
+) -> None:
+    with Cluster(kafka.bootstrap, prefix, tmp_path) as cluster:
+        cluster.apply_topics()
+        cluster.start(intakes=2, workers=3)
+        records = upcoming(30, seed=6, late=0.0)
+        faults = Faults(cluster, Random(6), kills=3, zombies=1, frozen=timedelta(seconds=9))
+        await asyncio.gather(send_live(cluster, records, LEAD), faults.run())
+        assert await compare(cluster, replay(records, tmp_path)) > 1_000

@@ -1,4 +1,4 @@
-"""Worker processes on a real Kafka: killed, stopped and continued, joined by others. What readers see is compared whole.
+"""Worker processes on a real Kafka: killed, stopped and continued, joined by others. All that readers see is compared.
 
 The long run with many kills is `make faults`; here each way to end has one short turn.
 """
@@ -56,7 +56,7 @@ async def test_killed_workers_lose_and_repeat_nothing(kafka: KafkaBroker, prefix
     await create_topics(config)
     async with Intake(config) as intake:
         writing = asyncio.create_task(intake.write_all(signals(3_000), per_frame=10, pause_s=0.03))
-        for turn in range(3):
+        for _ in range(3):
             worker = worker_of(config)
             await worker.until("lane.opened", 2)
             await asyncio.sleep(1.0)
@@ -155,7 +155,7 @@ async def test_a_record_that_is_no_frame_ends_the_worker_before_it_is_acknowledg
     async with Intake(config) as intake:
         await intake.write(0, frame(signals(10)))
         await intake.producer.send_and_wait(config.topics.signals, b"not a frame", partition=0)
-        for turn in range(2):
+        for _ in range(2):
             worker = worker_of(config)
             code = await asyncio.to_thread(worker.process.wait, 30)
             assert code == FrameError.exit_code

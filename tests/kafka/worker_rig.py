@@ -1,7 +1,7 @@
 """Workers under test: their topics, frames for them, worker processes, and what they have written.
 
-Every third signal or so is an operator's command that makes a fuse event, so that a signal which is lost, applied twice or
-applied out of place shows in the sequence or in the bytes of some event.
+Every third signal or so is an operator's command that makes a fuse event, so that a signal which is lost, applied twice
+or applied out of place shows in the sequence or in the bytes of some event.
 """
 
 import asyncio
@@ -172,7 +172,7 @@ async def read_events(config: WorkerConfig) -> dict[int, list[bytes]]:
 
 
 async def expected_events(config: WorkerConfig) -> dict[int, list[bytes]]:
-    """Return the events that follow from the signals log, computed here from beginning to end. Frames of a sole intake."""
+    """Return the events that follow from a signals log of one intake, computed here from beginning to end."""
     found = {}
     for number, records in (await read(config, config.topics.signals)).items():
         partition = Partition(number, DEFAULT_RULES)

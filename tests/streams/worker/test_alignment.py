@@ -1,7 +1,7 @@
 """Frames of several intakes come out in one order, the same after a crash at any place.
 
-The intakes here read sources in turns: who reads which changes with time, some stand still for a while and write what they
-had in hand when they go on. All that they write stands in one log.
+The intakes here read sources in turns: who reads which changes with time, some stand still for a while and write what
+they had in hand when they go on. All that they write stands in one log.
 """
 
 import json
@@ -259,7 +259,8 @@ class Intake:
 
 @settings(max_examples=300)
 @given(seed=st.integers(0, 1 << 32), late=st.booleans(), live=st.booleans())
-def test_a_crash_at_any_place_changes_nothing(seed: int, late: bool, live: bool) -> None:  # noqa: FBT001 (hypothesis gives them)
+def test_a_crash_at_any_place_changes_nothing(seed: int, late: bool, live: bool) -> None:  # noqa: FBT001 (hypothesis
+gives them)
     choices = random.Random(seed)
     log, _ = written_log(choices, late=late, live=live)
     steady = Reader()
