@@ -8,8 +8,8 @@ all topics at once, because to ask some brokers for a topic that does not exist 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -30,6 +30,7 @@ from streams.config import KafkaConfig
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 STALLED_AFTER_S: Final = 15.0
+CLOSE_WITHIN_S: Final = 0.3
 
 _SILENCE: Final = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError)
 _CHECK_LOGIN: Final = (
@@ -65,6 +66,17 @@ async def in_our_words(config: KafkaConfig) -> AsyncIterator[None]:
         raise BrokerError(f"the broker at {where} reports: {_said(error)}. `livefuse doctor` may tell more.") from error
 
 
+async def _close(closing: Coroutine[Any, Any, None]) -> None:
+    """Close a client, but do not wait long for a broker that is gone.
+
+    aiokafka may raise here what became of one of its own tasks, even that task's cancellation.
+    """
+    task = asyncio.ensure_future(closing)
+    _, late = await asyncio.wait({task}, timeout=CLOSE_WITHIN_S)
+    for each in late:
+        each.cancel()
+
+
 def _said(error: Exception) -> str:
     return str(error) or type(error).__name__
 
@@ -78,7 +90,7 @@ async def open_admin(config: KafkaConfig) -> AsyncIterator[AIOKafkaAdminClient]:
             await admin.start()
             yield admin
         finally:
-            await admin.close()
+            await _close(admin.close())
 
 
 @asynccontextmanager
@@ -97,7 +109,7 @@ async def open_consumer(config: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
             await consumer.start()
             yield consumer
         finally:
-            await consumer.stop()
+            await _close(consumer.stop())
 
 
 @asynccontextmanager
@@ -114,8 +126,7 @@ async def open_producer(config: KafkaConfig) -> AsyncIterator[AIOKafkaProducer]:
             await producer.start()
             yield producer
         finally:
-            with suppress(KafkaError):
-                await producer.stop()
+            await _close(producer.stop())
 
 
 async def partitions_of(config: KafkaConfig, topics: Collection[str]) -> list[TopicPartition]:

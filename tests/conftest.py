@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.embedded import EmbeddedBroker
 from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
+
+# How long an example takes says nothing on a machine that others use too.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,9 @@ TOLD_LINES: Final = 5
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 10.0
 SETTLED_AFTER_S: Final = 30.0
+REPEAT_AFTER_S: Final = 30.0
+
+OURS: Final = ("streams.", "deploy.", "schemas.")
 
 USAGE: Final = 2
 """The exit code of a process whose settings are wrong: another start would not help."""
@@ -41,6 +44,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._started_at = 0.0
+        self._warned: dict[str, float] = {}
         self._pause = FIRST_PAUSE_S
         self._next_start = 0.0
 
@@ -115,7 +119,14 @@ class Child:
             told = _told(text)
             self._lines.append(told or text)
             if told and _is_trouble(text):
-                self._tell(f"{self.name}: {told}")
+                self._warn(told)
+
+    def _warn(self, told: str) -> None:
+        """Tell a warning of the child, but not the same one over and over."""
+        now = asyncio.get_running_loop().time()
+        if now - self._warned.get(told, -REPEAT_AFTER_S) >= REPEAT_AFTER_S:
+            self._warned[told] = now
+            self._tell(f"{self.name}: {told}")
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:
@@ -144,7 +155,9 @@ def _told(text: str) -> str:
 
 
 def _is_trouble(text: str) -> bool:
-    return _parsed(text).get("level") in {"warning", "error", "critical"}
+    """Tell whether a line is a warning of ours; those of libraries are for the log."""
+    data = _parsed(text)
+    return data.get("level") in {"warning", "error", "critical"} and data.get("logger", "").startswith(OURS)
 
 
 def _ending(code: int) -> str:

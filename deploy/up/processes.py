@@ -10,9 +10,9 @@ from deploy.up.child import Child, Tell
 from schemas.errors import LivefuseError
 
 # With the broker's they make less than five seconds, even if all have to be killed.
-SIMULATOR_GRACE_S: Final = 0.7
-INTAKE_GRACE_S: Final = 1.5
-WORKER_GRACE_S: Final = 1.7
+SIMULATOR_GRACE_S: Final = 0.5
+INTAKE_GRACE_S: Final = 1.3
+WORKER_GRACE_S: Final = 1.4
 
 
 class Processes:

@@ -133,11 +133,14 @@ class _Course:
     async def stay(self) -> None:
         """Look after everything and show how it stands, until told to stop."""
         listening = asyncio.create_task(self._watcher.listen())
+        silent = ""
         try:
             while not self._stop.is_set():
                 await self._look_after()
-                if trouble := await self._watcher.look():
+                trouble = await self._watcher.look()
+                if trouble and not silent:
                     self._screen.notice(trouble)
+                silent = trouble
                 self._screen.status(self._watcher.picture, self._processes.shown)
                 await self._pause(LOOK_EVERY_S)
         finally:

@@ -80,9 +80,13 @@ class Watcher:
         self._looked_at = asyncio.get_running_loop().time()
 
     async def groups(self) -> tuple[Group | None, Group | None]:
-        """Return the consumer groups of the intakes and of the workers."""
+        """Return the consumer groups of the intakes and of the workers; None while the broker does not tell."""
         settings = self._settings
-        return await self._admin.group(settings.intake_group), await self._admin.group(settings.worker_group)
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return await self._admin.group(settings.intake_group), await self._admin.group(settings.worker_group)
+        except (KafkaError, TimeoutError):
+            return None, None
 
     async def look(self) -> str:
         """Bring rates and lags up to date; return why not when the broker does not answer, else ""."""
@@ -90,7 +94,7 @@ class Watcher:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await self._look()
         except (KafkaError, TimeoutError) as error:
-            return f"the broker does not tell how things stand: {error or type(error).__name__}"
+            return f"the broker does not tell how things stand: {str(error) or 'no answer'}"
         return ""
 
     async def _look(self) -> None:

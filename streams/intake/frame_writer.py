@@ -32,6 +32,9 @@ LARGEST_VALUE_BYTES: Final = 1_000_000
 STALE_S: Final = 0.5
 """A frame does not say that its intake was caught up longer ago than this: the process may have stood still."""
 
+_SMALLEST_CUT: Final = 2
+"""A late signal and its place."""
+
 MOST_QUEUED: Final = 20_000
 WARN_AFTER_S: Final = 5.0
 _KNOWN_PRODUCTS: Final = 200_000
@@ -91,7 +94,7 @@ class PartitionWriter:
                 count += 1
             signals = self.signals[:count]
             value = writer.frame(signals, self.signals[count : count + 1])
-            if len(value) <= LARGEST_VALUE_BYTES or count <= 2:
+            if len(value) <= LARGEST_VALUE_BYTES or count <= _SMALLEST_CUT:
                 break
             count //= 2
         del self.signals[:count]

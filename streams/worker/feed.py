@@ -2,17 +2,19 @@
 
 - The aiokafka consumer lives in a thread with a loop of its own. Reading a high watermark, an attribute, is safe here.
 - After a rebalance Faust goes to the committed offsets. It drops a frame below the offset that it last handed over, and
-  that offset moves on even when the hand-over was suspended; records of a paused partition it drops, too. So frames may be
-  missing, and seeking back does not bring them for sure: under load that was seen to go on for minutes. Lanes read what
-  is missing by themselves instead.
-- One fetch at a time goes to each broker, and a partition that it does not name waits for its answer: 1.5 s when nothing
-  arrives. ``FETCH_WAIT_MS`` shortens that; a frame that arrives is answered at once all the same.
+  that offset moves on even when the hand-over was suspended; records of a paused partition it drops, too. So frames may
+  be missing, and seeking back does not bring them for sure: under load that was seen to go on for minutes. Lanes read
+  what is missing by themselves instead.
+- One fetch at a time goes to each broker, and a partition that it does not name waits for its answer: 1.5 s when
+  nothing arrives. ``FETCH_WAIT_MS`` shortens that; a frame that arrives is answered at once all the same.
 """
 
 from typing import Any, Final
 
 from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
+
+from schemas.errors import BrokerError
 
 FETCH_WAIT_MS: Final = 100
 
@@ -28,6 +30,15 @@ class Feed:
         """Shorten what a fetch waits for when nothing arrives. After the consumer has started."""
         consumer = self._app.consumer._thread._consumer  # noqa: SLF001 (Faust has no setting for it)
         consumer._fetcher._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
+
+    def check(self) -> None:
+        """Raise BrokerError when the consumer cannot fetch any more: Faust goes on asking it all the same."""
+        try:
+            fetcher = self._app.consumer._thread._consumer._fetcher  # noqa: SLF001
+        except AttributeError:
+            return
+        if fetcher is not None and fetcher.error_future.done():
+            raise BrokerError("the consumer has stopped fetching because of an error in it, see the log above")
 
     def end(self, number: int) -> int | None:
         """Return the offset behind the last frame of a partition that is known of."""

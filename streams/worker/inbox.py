@@ -60,7 +60,7 @@ class Inbox:
         return first
 
     def missing(self, wanted: int) -> int | None:
-        """Return up to which offset frames, from the wanted one on, must be read from the broker; None when none waits."""
+        """Return the offset in front of which frames must be read from the broker; None when nothing waits."""
         if not self._deliveries:
             return None
         return next(

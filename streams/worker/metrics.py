@@ -8,9 +8,9 @@ from typing import Any
 class WorkerCounts:
     """Counted since the process began, except ``lanes``, which are those that are open now.
 
-    ``signals`` are those given to the engine, repeats included. ``flush_seconds`` is the time from the beginning of each flush to its commit. ``gap_frames`` are frames that
-    retention deleted before they were applied; they are missing for good. ``frames_read`` are those that Faust did not
-    deliver.
+    ``signals`` are those given to the engine, repeats included. ``flush_seconds`` is the time from the beginning of
+    each flush to its commit. ``gap_frames`` are frames that retention deleted before they were applied; they are
+    missing for good. ``frames_read`` are those that Faust did not deliver.
     """
 
     lanes: int = 0

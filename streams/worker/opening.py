@@ -84,8 +84,8 @@ class Opening:
         partition.loaded()
         if record.position >= end:
             log.error(
-                "lane.log_shorter %s ends at %d, but the state has applied it up to %d: the topic was made anew, or the "
-                "broker has lost its end. Going on with its beginning, %d; what was applied is not applied again.",
+                "lane.log_shorter %s ends at %d, but the state has applied it up to %d: the topic was made anew, or "
+                "the broker has lost its end. Going on with its beginning, %d; what was applied is not applied again.",
                 topic,
                 end,
                 record.position,

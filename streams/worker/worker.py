@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiokafka.errors import KafkaError
 
-from schemas.errors import BrokerUnavailable, LivefuseError, LogError
+from schemas.errors import BrokerError, BrokerUnavailable, LivefuseError, LogError
 from streams.config import WorkerConfig
 from streams.worker.app import WorkerApp, attach, build
 from streams.worker.feed import Feed
@@ -119,6 +119,11 @@ class Worker:
         while True:
             applied = {number: lane.next for number, lane in self._lanes.open.items()}
             self._health.observe(time.monotonic(), self._lanes.behind(), applied)
+            try:
+                self._feed.check()
+            except BrokerError as error:
+                self.end(error)
+                return
             await asyncio.sleep(_LOOK_S)
 
     async def _report(self) -> None:

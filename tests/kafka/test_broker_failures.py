@@ -1,7 +1,7 @@
 """What the broker may do to livefuse: go away, not be there yet, have other topics than it should, have a full disk.
 
 Each time the processes say what is wrong, wait or end as they should, and nothing is lost: afterwards the fuse events
-are those of replay. Every test has a broker of its own.
+are those of replay. The broker is one of their own.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ USAGE = 2
 AWAY = "the broker is away or does not take records"
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
-    """Yield a broker that runs and that a test may do anything to."""
-    broker = KafkaBroker(tmp_path / "broker")
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """Yield a broker that runs, and to which a test may do anything as long as it runs again afterwards."""
+    broker = KafkaBroker(tmp_path_factory.mktemp("broker"))
     try:
         broker.start()
     except KafkaUnavailableError as error:

@@ -57,7 +57,7 @@ async def test_a_backlog_gives_the_events_of_replay(kafka: KafkaBroker, prefix: 
 async def test_a_backlog_read_by_two_intakes_in_small_frames_and_three_workers_gives_the_same(
     kafka: KafkaBroker, prefix: str, tmp_path: Path
 ) -> None:
-    records = past(late=0.0)
+    records = past()
     with Cluster(kafka.bootstrap, prefix, tmp_path, LIVEFUSE_INTAKE__FRAME_SIGNALS="7") as cluster:
         cluster.apply_topics()
         await send_all(cluster, records)

@@ -259,8 +259,7 @@ class Intake:
 
 @settings(max_examples=300)
 @given(seed=st.integers(0, 1 << 32), late=st.booleans(), live=st.booleans())
-def test_a_crash_at_any_place_changes_nothing(seed: int, late: bool, live: bool) -> None:  # noqa: FBT001 (hypothesis
-gives them)
+def test_a_crash_at_any_place_changes_nothing(*, seed: int, late: bool, live: bool) -> None:
     choices = random.Random(seed)
     log, _ = written_log(choices, late=late, live=live)
     steady = Reader()
