@@ -130,17 +130,17 @@ class Repair:
 
 
 async def send_back(
-    config: KafkaConfig, chosen: Collection[DeadLetter], repairs: Mapping[Place, Repair]
+    config: KafkaConfig, names: TopicNames, chosen: Collection[DeadLetter], repairs: Mapping[Place, Repair]
 ) -> list[DeadLetterError]:
     """Send letters to the topic and partition that they came from, each followed by its receipt.
 
-    Returns what could not be sent because its headers are damaged; the others are sent.
+    Returns what could not be sent, because it does not say where it came from; the others are sent.
     """
     failed = []
     async with open_producer(config) as producer:
         for letter in chosen:
             try:
-                topic, partition, _ = letter.source()
+                topic, partition = _destination(letter, names)
             except DeadLetterError as error:
                 failed.append(error)
                 continue
@@ -154,11 +154,19 @@ async def send_back(
     return failed
 
 
+def _destination(letter: DeadLetter, names: TopicNames) -> tuple[str, int]:
+    topic, partition, _ = letter.source()
+    if topic not in names.inputs:
+        raise DeadLetterError(f"{letter.name} came from {topic}, which is no input topic now.")
+    return topic, partition
+
+
 async def _send(
     producer: AIOKafkaProducer, topic: str, partition: int, record: Repair, headers: list[tuple[str, bytes]]
 ) -> None:
+    numbers = await producer.partitions_for(topic)
     batch = producer.create_batch()
     batch.append(key=record.key, value=record.value, timestamp=None, headers=headers)
     batch.close()
     # Answers when the batch is queued, with a future of its acknowledgement.
-    await (await producer.send_batch(batch, topic, partition=partition))
+    await (await producer.send_batch(batch, topic, partition=partition % len(numbers)))

@@ -81,9 +81,7 @@ async def _broker(settings: Settings, admin: Admin) -> Finding:
     found = f"{len(brokers)} broker(s): {', '.join(sorted(brokers))}"
     if not able or settings.kafka.transactions == "off":
         what = f"{found}; without transactions events are at least once (repeats bear the same sequence)"
-        return Finding(
-            "broker", "note", what, "fine for trying out, with one worker; in production use Apache Kafka"
-        )
+        return Finding("broker", "note", what, "fine for trying out, with one worker; in production use Apache Kafka")
     return Finding("broker", "ok", f"{found}; transactions work")
 
 

@@ -88,7 +88,8 @@ class Merge:
         key, rank, entries = source.key, source.rank, source.entries
         for signal in signals:
             time = signal[3]
-            key = max(key, time)
+            if time > key:  # noqa: PLR1730 (a call of max for each signal costs as much as the rest of the loop)
+                key = time
             entries.append((key, rank, signal[2], signal))
         source.key = key
 

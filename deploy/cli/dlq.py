@@ -125,7 +125,7 @@ def replay(
         wanted = {"waiting", "came back"} if repaired is not None else {"waiting"}
         left = Counter(became for letter in chosen if (became := status(letter, sent_back)) not in wanted)
         chosen = [letter for letter in chosen if status(letter, sent_back) in wanted]
-    failed = [] if dry_run else asyncio.run(send_back(settings.kafka_config(), chosen, repairs))
+    failed = [] if dry_run else asyncio.run(send_back(settings.kafka_config(), settings.topics, chosen, repairs))
     sent = len(chosen) - len(failed)
     if as_json:
         write_json({"dry_run": dry_run, "sent": sent, "left_alone": left, "failed": [str(error) for error in failed]})

@@ -60,6 +60,7 @@ class Child:
 
     async def start(self) -> None:
         """Start the process. Call it from the main thread: the child is bound to the thread that starts it."""
+        self._lines.clear()
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=asyncio.subprocess.DEVNULL,

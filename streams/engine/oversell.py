@@ -59,19 +59,21 @@ class Sku:
     def sell(self, second: int, units: int, oldest: int) -> None:
         """Add net ``units`` (negative: cancelled) to a second; forget the seconds before ``oldest``."""
         seconds, nets = self.seconds, self.nets
-        if seconds and seconds[-1] == second:
-            before = nets[-1]
-            nets[-1] = after = before + units
+        if not seconds or second > seconds[-1]:
+            seconds.append(second)
+            nets.append(units)
+            if units > 0:
+                self.gross += units
         else:
-            place = bisect_left(seconds, second)
-            if place < len(seconds) and seconds[place] == second:
+            place = len(seconds) - 1 if second == seconds[-1] else bisect_left(seconds, second)
+            if seconds[place] == second:
                 before = nets[place]
                 nets[place] = after = before + units
             else:
                 seconds.insert(place, second)
                 nets.insert(place, units)
                 before, after = 0, units
-        self.gross += (max(0, after)) - (max(0, before))
+            self.gross += (max(0, after)) - (max(0, before))
         if seconds[0] < oldest:
             self.forget(oldest)
         if self.available is not None and second >= self.as_of // 1000:

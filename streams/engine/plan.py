@@ -35,6 +35,8 @@ class Plan:
         }
         scopes = [scope for armed in self.armed.values() for scope in (armed.rule.match, *armed.rule.overrides)]
         self._named_products = {product for scope in scopes for product in scope.products}
+        self.by_room = any(scope.rooms for scope in scopes)
+        self.by_category = any(scope.categories for scope in scopes)
         self._by_scope: dict[tuple[str | None, ...], list[tuple[ArmedRule, Any]]] = {}
 
     def successor(self, rules: RuleSet) -> "Plan":
@@ -53,7 +55,11 @@ class Plan:
 
     def seeing(self, product_id: str, room_id: str | None, category: str | None) -> list[tuple[ArmedRule, Any]]:
         """Return the rules that see a product, each with its limits there, in order of rule id."""
-        scope = (product_id if product_id in self._named_products else None, room_id, category)
+        scope = (
+            product_id if product_id in self._named_products else None,
+            room_id if self.by_room else None,
+            category if self.by_category else None,
+        )
         seeing = self._by_scope.get(scope)
         if seeing is None:
             seeing = self._by_scope[scope] = [

@@ -39,7 +39,8 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
         if event_id is not None:
             fact = f"\n{event_id}\n{line}"
         elif kind == ORDER:
-            fact = f"{order_id}\n{line}"
+            # Most orders have one line. Their id is here already, and is what it is remembered by.
+            fact = order_id if line == 1 else f"{order_id}\n{line}"
         else:
             fact = f"{order_id}\n{line}\nc"
     elif kind == STOCK:
@@ -75,10 +76,12 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
             del facts[next(iter(facts))]
     if room_id is not None and room_id != state.room_id:
         state.room_id = room_id
-        state.plan = None
+        if plan.by_room:
+            state.plan = None
     if category is not None and category != state.category:
         state.category = category
-        state.plan = None
+        if plan.by_category:
+            state.plan = None
     if state.plan is not plan:
         state.watch(plan)
     counts.applied[kind] += 1

@@ -53,8 +53,18 @@ class _Baseline:
 
 
 class ReturnSpike:
-    """Evidence of one product for one rule."""
+    """Evidence of one product for one rule.
 
+    ``ordered`` and ``returned`` are counts by bucket; some may have left the window, so the sums over them
+    (``units_ordered``, ``units_returned``, ``returns``) are never too small, and exact after :meth:`_empty`. Facts of the
+    product's clock, from ``begin`` until ``end``, go to ``current``, the counts of the running period, without a
+    look at anything else.
+    """
+
+    __slots__ = (
+        "baseline", "begin", "current", "end", "fuses", "history", "judged", "last_period", "limits", "oldest", "ordered",
+        "period", "periods", "return_ids", "returned", "returns", "since", "units_ordered", "units_returned",
+    )  # fmt: skip
     limits: Limits
     fuses: dict[str | None, Fuse]
 
@@ -64,17 +74,18 @@ class ReturnSpike:
 
     def _start_anew(self, period: int) -> None:
         self.period = period
-        self.newest = 0
         self.begin = self.end = 0
+        self.judged = -1
         self.last_period = 0
         self.oldest = 0
         self.history = 0
         self.returns = self.units_returned = self.units_ordered = 0
-        self.buckets: dict[int, list[int]] = {}
+        self.ordered: dict[int, int] = {}
+        self.returned: dict[int, tuple[int, int]] = {}
         self.periods: dict[int, list[int]] = {}
         self.return_ids: list[tuple[int, str]] = []
         self.baseline: _Baseline | None = None
-        self.current: tuple[list[int], list[int]] = ([0, 0, 0], [0, 0])
+        self.current: list[int] = []
 
     def arm(self, limits: Limits, fuses: dict[str | None, Fuse]) -> None:
         """Take the limits in force and the fuses of this rule."""
@@ -82,64 +93,76 @@ class ReturnSpike:
         self.fuses = fuses
         self.baseline = None
         self.end = 0
+        self.judged = -1
 
     def on_order(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
         """Count an order line."""
-        place = self._place(signal[3], clock)
-        if place is None:
-            return LATE
-        bucket, period = place
-        period[0] += signal[8]
-        if bucket is None:
-            return None
-        bucket[2] += signal[8]
-        self.units_ordered += signal[8]
-        return None if self.returns < self.limits.min_returns else self._evaluate()
+        time, units = signal[3], signal[8]
+        if time == clock and self.begin <= time < self.end:
+            index = time // self.limits.bucket
+            self.current[0] += units
+            ordered = self.ordered
+            ordered[index] = ordered.get(index, 0) + units
+            self.units_ordered += units
+            # More orders in the same bucket only make the rate smaller.
+            if index == self.judged or self.returns < self.limits.min_returns:
+                return None
+        else:
+            place = self._place(time, clock)
+            if place is None:
+                return LATE
+            late, period = place
+            period[0] += units
+            if late is None:
+                return None
+            ordered = self.ordered
+            newest = next(reversed(ordered), late)
+            ordered[late] = ordered.get(late, 0) + units
+            if late < newest:
+                self.ordered = dict(sorted(ordered.items()))
+            self.units_ordered += units
+        return None if self.returns < self.limits.min_returns else self._evaluate(clock)
 
     def on_return(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
         """Count a return."""
-        place = self._place(signal[3], clock)
+        time, units = signal[3], signal[6]
+        place = self._place(time, clock)
         if place is None:
             return LATE
-        bucket, period = place
-        period[1] += signal[6]
-        if bucket is None:
+        index, period = place
+        period[1] += units
+        if index is None:
             return None
-        bucket[0] += 1
-        bucket[1] += signal[6]
+        returned = self.returned
+        newest = next(reversed(returned), index)
+        count, before = returned.get(index, (0, 0))
+        returned[index] = (count + 1, before + units)
+        if index < newest:
+            self.returned = dict(sorted(returned.items()))
         self.returns += 1
-        self.units_returned += signal[6]
-        self.return_ids = [*self.return_ids[1 - EVIDENCE :], (signal[3] // self.limits.bucket, signal[5])]
-        return None if self.returns < self.limits.min_returns else self._evaluate()
+        self.units_returned += units
+        self.return_ids = [*self.return_ids[1 - EVIDENCE :], (index, signal[5])]
+        return None if self.returns < self.limits.min_returns else self._evaluate(clock)
 
-    def _place(self, time: int, clock: int) -> tuple[list[int] | None, list[int]] | None:
+    def _place(self, time: int, clock: int) -> tuple[int | None, list[int]] | None:
         """Return the bucket (None: not in the window) and the period that count an event of ``time``; None: late."""
         limits = self.limits
-        if clock >= self.end or limits.period != self.period:
-            if limits.period != self.period:
-                # Another window has other buckets.
-                self._start_anew(limits.period)
-            self._advance(clock // limits.bucket)
-        fuse = self.fuses.get(None)
-        if time >= self.begin and (fuse is None or time > fuse.mark):
-            return self.current
+        if limits.period != self.period:
+            # Another window has other buckets.
+            self._start_anew(limits.period)
+        if clock >= self.end:
+            self._advance(clock)
         number = time // limits.period
-        oldest = self.last_period - 2 * limits.history + 2
-        if number < oldest:
+        if number < self.oldest:
             return None
         if number <= self.last_period:
             self.baseline = None
+            self.judged = -1
         period = self._period(number)
         index = time // limits.bucket
-        if index <= self.newest - BUCKETS or (fuse is not None and time <= fuse.mark):
+        if index < self._first(clock) or time < self.begin:
             return None, period
-        return self._bucket(index), period
-
-    def _bucket(self, index: int) -> list[int]:
-        bucket = self.buckets.get(index)
-        if bucket is None:
-            bucket = self.buckets[index] = [0, 0, 0]
-        return bucket
+        return index, period
 
     def _period(self, number: int) -> list[int]:
         period = self.periods.get(number)
@@ -147,41 +170,60 @@ class ReturnSpike:
             period = self.periods[number] = [0, 0]
         return period
 
-    def _advance(self, now: int) -> None:
-        """Let the window end with bucket ``now``, and forget what lies before twice the history."""
+    def _first(self, clock: int) -> int:
+        """Return the first bucket of the window."""
+        return clock // self.limits.bucket - BUCKETS + 1
+
+    def _advance(self, clock: int) -> None:
+        """Go on to the period of ``clock``, or to another history; forget what lies before twice the history."""
         limits = self.limits
-        first = now - BUCKETS + 1
-        for index in [index for index in self.buckets if index < first]:
-            returns, units_returned, units_ordered = self.buckets.pop(index)
-            self.returns -= returns
-            self.units_returned -= units_returned
-            self.units_ordered -= units_ordered
-        last = first * limits.bucket // limits.period - 1
-        if last != self.last_period:
+        last = self._first(clock) // BUCKETS - 1
+        if last != self.last_period or limits.history != self.history:
             self.last_period = last
             self.baseline = None
-        periods = self.periods
-        if limits.history != self.history:
-            # What was forgotten under the old history stays forgotten: also what a late event put behind newer ones.
-            self.history = limits.history
-            self.periods = periods = {number: counts for number, counts in periods.items() if number >= self.oldest}
-        self.oldest = last - 2 * limits.history + 2
-        while periods and (number := next(iter(periods))) < self.oldest:
-            del periods[number]
-        self.newest = now
-        self.begin = now * limits.bucket
-        self.end = self.begin + limits.bucket
-        self.current = (self._bucket(now), self._period(self.begin // limits.period))
+            periods = self.periods
+            if limits.history != self.history:
+                # What was forgotten under the old history stays forgotten: also what a late event put behind newer
+                # ones.
+                self.history = limits.history
+                self.periods = periods = {number: counts for number, counts in periods.items() if number >= self.oldest}
+            self.oldest = last - 2 * limits.history + 2
+            while periods and (number := next(iter(periods))) < self.oldest:
+                del periods[number]
+        self._empty(self._first(clock))
+        number = clock // limits.period
+        self.current = self._period(number)
+        fuse = self.fuses.get(None)
+        self.begin = 0 if fuse is None else fuse.mark + 1
+        # The history goes on when the window has left a period, which is a bucket before the next one begins.
+        self.end = min((number + 1) * limits.period, ((last + 3) * BUCKETS - 1) * limits.bucket)
 
-    def _evaluate(self) -> tuple[Verdict, ...] | None:
+    def _empty(self, first: int) -> None:
+        """Let go of the buckets before ``first``, which have left the window."""
+        ordered, returned = self.ordered, self.returned
+        while ordered and (index := next(iter(ordered))) < first:
+            self.units_ordered -= ordered.pop(index)
+        while returned and (index := next(iter(returned))) < first:
+            count, units = returned.pop(index)
+            self.returns -= count
+            self.units_returned -= units
+
+    def _evaluate(self, clock: int) -> tuple[Verdict, ...] | None:
         limits = self.limits
+        first = self._first(clock)
+        self._empty(first)
+        if self.returns < limits.min_returns:
+            return None
         baseline = self.baseline
         if baseline is None:
-            baseline = self.baseline = self._read_history()
+            baseline = self.baseline = self._read_history(self.last_period)
         units = self.units_returned
         best = max(self.units_ordered, baseline.best)
+        if best < limits.min_units:
+            return None
+        self.judged = clock // limits.bucket
         # No rise that could count: most evaluations end here, in floats.
-        if best < limits.min_units or units / best - baseline.rate_float < limits.nearly:
+        if units / best - baseline.rate_float < limits.nearly:
             return None
         fuse = self.fuses.get(None)
         if fuse is not None and fuse.state == OPEN:
@@ -190,7 +232,6 @@ class ReturnSpike:
         rate = Fraction(units, best)
         if rate - baseline.rate < rise or not _is_significant(units, float(baseline.rate * best), limits.z):
             return None
-        first = self.newest - BUCKETS + 1
         cause = {
             "measured": round(float(rate), 4),
             "limit": round(float(baseline.rate + rise), 4),
@@ -203,8 +244,9 @@ class ReturnSpike:
         }
         return (Trip(None, cause),)
 
-    def _read_history(self) -> _Baseline:
-        limits, last = self.limits, self.last_period
+    def _read_history(self, last: int) -> _Baseline:
+        """Read the history that ends with period ``last``."""
+        limits = self.limits
         first = last - limits.history + 1
         known = sorted(period for period in self.periods if period <= last)
         history = [period for period in known if period >= first]
@@ -220,54 +262,67 @@ class ReturnSpike:
     def forget_until(self, mark: int) -> None:
         """Empty the window: what is known at ``mark`` may not trip the fuse again. The history keeps all."""
         del mark
-        self.buckets.clear()
+        self.ordered.clear()
+        self.returned.clear()
         self.end = 0
+        self.judged = -1
         self.return_ids = []
         self.returns = self.units_returned = self.units_ordered = 0
 
     def nearness(self, clock: int) -> Nearness | None:
-        """Tell how much of the rise is there."""
-        if self.limits.period != self.period:
+        """Tell how much of the rise is there. Changes nothing, whenever it is asked."""
+        limits = self.limits
+        if limits.period != self.period or self.returns < limits.min_returns:
             return None
-        self._advance(clock // self.limits.bucket)
-        baseline = self.baseline = self.baseline or self._read_history()
-        best = max(self.units_ordered, baseline.best)
-        if self.returns < self.limits.min_returns or best < self.limits.min_units:
+        first = self._first(clock)
+        within = [counts for index, counts in self.returned.items() if index >= first]
+        last = first // BUCKETS - 1
+        baseline = self.baseline
+        if baseline is None or last != self.last_period:
+            baseline = self._read_history(last)
+        ordered = sum(units for index, units in self.ordered.items() if index >= first)
+        best = max(ordered, baseline.best)
+        if sum(count for count, _ in within) < limits.min_returns or best < limits.min_units:
             return None
-        rate = self.units_returned / best
-        limit = baseline.rate_float + float(self.limits.rise)
-        near = (rate - baseline.rate_float) / float(self.limits.rise) if self.limits.rise else 1.0
+        rate = sum(units for _, units in within) / best
+        limit = baseline.rate_float + float(limits.rise)
+        near = (rate - baseline.rate_float) / float(limits.rise) if limits.rise else 1.0
         return Nearness(max(0.0, min(1.0, near)), round(rate, 4), round(limit, 4))
 
     def encode(self, clock: int) -> list[Any] | None:
-        """Return the counts: indexes relative to the newest bucket and the last period of the history."""
-        del clock
-        if not self.newest:
+        """Return the counts, by age in buckets and in periods."""
+        if not self.period:
             return None
+        bucket = self.period // BUCKETS
+        now = clock // bucket
+        self._empty(now - BUCKETS + 1)
+        number = clock // self.period
         return [
             self.period,
-            self.newest,
-            self.last_period,
-            [[self.newest - index, *counts] for index, counts in self.buckets.items() if any(counts)],
+            [now - index for index in self.ordered],
+            list(self.ordered.values()),
+            [[now - index, *counts] for index, counts in self.returned.items()],
             [
-                [self.last_period - number, *counts]
-                for number, counts in self.periods.items()
-                if any(counts) and number >= self.oldest
+                [number - period, *counts]
+                for period, counts in self.periods.items()
+                if any(counts) and period >= self.oldest
             ],
-            [[self.newest - index, return_id] for index, return_id in self.return_ids],
+            [[now - index, return_id] for index, return_id in self.return_ids],
         ]
 
     def decode(self, data: list[Any], clock: int) -> None:
         """Take back what :meth:`encode` returned."""
-        del clock
-        self.period, self.newest, self.last_period = data[:3]
-        for age, *counts in data[3]:
-            self.buckets[self.newest - age] = counts
+        self.period, ages, units, returned, periods, return_ids = data
+        now = clock // (self.period // BUCKETS)
+        self.ordered = {now - age: count for age, count in zip(ages, units, strict=True)}
+        self.units_ordered = sum(units)
+        for age, *counts in returned:
+            self.returned[now - age] = (counts[0], counts[1])
             self.returns += counts[0]
             self.units_returned += counts[1]
-            self.units_ordered += counts[2]
-        self.periods = {self.last_period - age: counts for age, *counts in data[4]}
-        self.return_ids = [(self.newest - age, return_id) for age, return_id in data[5]]
+        number = clock // self.period
+        self.periods = {number - age: counts for age, *counts in periods}
+        self.return_ids = [(now - age, return_id) for age, return_id in return_ids]
 
 
 def _is_significant(units: int, expected: float, z: float) -> bool:

@@ -41,7 +41,7 @@ def config_of(bootstrap: str, prefix: str, **changes: Any) -> WorkerConfig:
         "topics": TopicNames(prefix=f"{prefix}."),
         "partitions": 1,
         "application": prefix,
-        "session_timeout_ms": 6_000,
+        "session_timeout_ms": 3_000,
     }
     return WorkerConfig(**(settings | changes))
 
