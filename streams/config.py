@@ -30,7 +30,7 @@ class IntakeConfig:
     application: str = "livefuse"
     tick_interval_ms: int = 500
     tick_margin_ms: int = 1_000
-    frame_signals: int = 1_000
+    frame_signals: int = 2_000
     session_timeout_ms: int = 10_000
 
 

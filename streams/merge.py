@@ -26,12 +26,13 @@ Entry = tuple[int, int, int, Any]
 
 
 class _Source:
-    __slots__ = ("caught_up", "entries", "horizon", "key", "rank")
+    __slots__ = ("caught_up", "entries", "horizon", "key", "rank", "taken")
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
         self.entries: list[Entry] = []
         self.key = 0
+        self.taken = 0
         self.horizon = 0
         self.caught_up = False
 
@@ -51,6 +52,19 @@ class Merge:
     def add(self, name: str, rank: int) -> None:
         """Add a source. ``rank`` decides between items of the same key: the smaller goes first."""
         self._sources.setdefault(name, _Source(rank))
+
+    def begin(self, name: str, key: int) -> None:
+        """Begin a source in the middle, before anything is taken of it.
+
+        ``key`` is the largest time (ms) of what it has brought elsewhere.
+        """
+        source = self._sources[name]
+        source.key, source.taken = max(source.key, key), key
+        source.entries = [(max(entry[0], key), *entry[1:]) for entry in source.entries]
+
+    def taken(self, name: str) -> int:
+        """Return the largest time (ms) of what has been taken of a source, 0 when that is nothing."""
+        return self._sources[name].taken
 
     def remove(self, name: str) -> None:
         """Forget a source and what is queued of it."""
@@ -116,6 +130,7 @@ class Merge:
                 continue
             cut = bisect_right(entries, limit, key=_order)
             if cut:
+                source.taken = entries[cut - 1][0]
                 taken += entries[:cut]
                 del entries[:cut]
                 runs += 1

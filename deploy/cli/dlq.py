@@ -11,10 +11,9 @@ from deploy.cli.options import AsJson, ConfigFile, load_settings
 from deploy.cli.output import note, printable, write, write_json, write_json_line, write_table
 
 if TYPE_CHECKING:
-    from streams.config import KafkaConfig
-
     from deploy.dead_letters import DeadLetter, Place, Repair
     from deploy.settings import Settings
+    from streams.config import KafkaConfig
 
 app = typer.Typer(no_args_is_help=True, help="Look at dead letters and send them back.")
 

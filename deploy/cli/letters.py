@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
-from schemas.errors import DeadLetterError
 
 from deploy.cli.output import printable
 from deploy.dead_letters import DeadLetter, Place, Repair, Status
+from schemas.errors import DeadLetterError
 
 _PRIVATE: Final = frozenset({"text", "reason"})
 _HIDDEN: Final = "(hidden; --reveal shows it)"

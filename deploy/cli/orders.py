@@ -161,6 +161,7 @@ def _command(data: dict[str, Any]) -> "Command":
     from uuid import uuid4
 
     from pydantic import ValidationError
+
     from schemas.commands import Command
 
     try:

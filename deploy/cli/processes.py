@@ -9,9 +9,8 @@ from deploy.cli.options import AsJson, ConfigFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streams.config import IntakeConfig
-
     from deploy.settings import Settings
+    from streams.config import IntakeConfig
 
 
 def intake(*, config: ConfigFile = None, as_json: AsJson = False) -> None:

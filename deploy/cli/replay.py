@@ -34,10 +34,9 @@ def replay(
     Standard output gets the events as JSON lines and nothing else. Progress and a summary go to standard error; with
     --json the summary is JSON, too.
     """
+    from deploy.captures import opened_for_reading, opened_for_writing
     from streams.engine.events import FUSE_EVENTS
     from streams.replay import Replay
-
-    from deploy.captures import opened_for_reading, opened_for_writing
 
     began = time.monotonic()
     with ExitStack() as stack:
@@ -58,9 +57,8 @@ def replay(
 
 def _rules(file: Path | None) -> "RuleSet":
     """Return the rules of a fresh system, or of a file, as version 0: rule sets in the capture come after them."""
-    from schemas.rules import DEFAULT_RULES
-
     from deploy.cli.rules import read
+    from schemas.rules import DEFAULT_RULES
 
     return DEFAULT_RULES if file is None else DEFAULT_RULES.model_copy(update={"rules": read(file)})
 

@@ -39,10 +39,9 @@ def show(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Print the rules in force as a rules file, or as JSON."""
     import asyncio
 
+    from deploy.rule_sets import in_force
     from schemas.rules_file import render_rules
     from schemas.times import from_ms
-
-    from deploy.rule_sets import in_force
 
     settings = load_settings(config)
     rules = asyncio.run(in_force(settings.kafka_config(), settings.topics))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -103,9 +103,9 @@ def _start(start: str | None, rate: str, duration: str, *, to_kafka: bool) -> da
 def _sale_config(
     start: datetime | None, seed: int, duration: str, records: int | None, chosen: dict[str, Any], *, demo: bool
 ) -> "SaleConfig":
-    from schemas.durations import parse_duration
-
     from deploy.simulator import SaleConfig
+    from deploy.simulator.config import Programme
+    from schemas.durations import parse_duration
 
     if demo:
         return SaleConfig.demo(start or datetime.now(UTC), seed=seed)
@@ -115,6 +115,8 @@ def _sale_config(
             length = parse_duration(duration)
         except ValueError as error:
             raise typer.BadParameter(f"--duration: {error}") from error
+    if chosen["programme"] not in {None, *get_args(Programme)}:
+        raise typer.BadParameter(f"--programme is one of {', '.join(get_args(Programme))}")
     given = {name: value for name, value in chosen.items() if value is not None}
     if start is not None:
         given["start"] = start
@@ -156,11 +158,10 @@ def _to_kafka(
 async def _send(
     records: "Iterable[CaptureRecord]", rate: str, settings: "Settings", progress: Callable[[int], None] | None
 ) -> int:
-    from schemas.topics import TopicNames
-    from streams.client import supports_transactions
-
     from deploy.kafka import in_our_words, partitions_of
     from deploy.simulator.feed import feed
+    from schemas.topics import TopicNames
+    from streams.client import supports_transactions
 
     reached = settings.kafka_config()
     contract, real = TopicNames(), settings.topics

@@ -56,14 +56,14 @@ class ReturnSpike:
     """Evidence of one product for one rule.
 
     ``ordered`` and ``returned`` are counts by bucket; some may have left the window, so the sums over them
-    (``units_ordered``, ``units_returned``, ``returns``) are never too small, and exact after :meth:`_empty`. Facts of the
-    product's clock, from ``begin`` until ``end``, go to ``current``, the counts of the running period, without a
-    look at anything else.
+    (``units_ordered``, ``units_returned``, ``returns``) are never too small, and exact after :meth:`_empty`. Facts
+    of the product's clock, from ``begin`` until ``end``, go to ``current``, the counts of the running period,
+    without a look at anything else.
     """
 
     __slots__ = (
-        "baseline", "begin", "current", "end", "fuses", "history", "judged", "last_period", "limits", "oldest", "ordered",
-        "period", "periods", "return_ids", "returned", "returns", "since", "units_ordered", "units_returned",
+        "baseline", "begin", "current", "end", "fuses", "history", "judged", "last_period", "limits", "oldest",
+        "ordered", "period", "periods", "return_ids", "returned", "returns", "since", "units_ordered", "units_returned",
     )  # fmt: skip
     limits: Limits
     fuses: dict[str | None, Fuse]

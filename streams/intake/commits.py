@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
@@ -28,13 +29,16 @@ INTERVAL_S: Final = 0.5
 DRAIN_S: Final = 3.0
 LAST_COMMIT_S: Final = 2.0
 
+Commitment = tuple[int, str]
+"""An offset, and the largest time (ms) of the source before it as text: Kafka keeps both."""
+
 log = logging.getLogger(__name__)
 
 
 class Checkpoint(NamedTuple):
     """Source offsets, and what has to be acknowledged before they may be committed."""
 
-    offsets: dict[TopicPartition, int]
+    offsets: dict[TopicPartition, Commitment]
     marks: list[int]
     letters: int
 
@@ -51,7 +55,7 @@ class Commits:
         self._counts = counts
         self._table: SourceTable | None = None
         self._checkpoint: Checkpoint | None = None
-        self._committed: dict[TopicPartition, int] = {}
+        self._committed: dict[TopicPartition, Commitment] = {}
 
     def open(self, table: SourceTable) -> None:
         """Commit for these sources from now on."""
@@ -68,7 +72,9 @@ class Commits:
                 continue
             self._counts.lag = table.lag()
             if checkpoint is not None and self._is_acknowledged(checkpoint):
-                await self._commit(checkpoint.offsets)
+                with suppress(TimeoutError):
+                    # aiokafka would try for as long as the broker is away.
+                    await asyncio.wait_for(self._commit(checkpoint.offsets), LAST_COMMIT_S)
                 checkpoint = None
             # A rebalance may have taken the sources away while the commit was on its way.
             if checkpoint is None and self._table is table:
@@ -98,12 +104,12 @@ class Commits:
         return True
 
     def _take(self, table: SourceTable) -> Checkpoint:
-        return Checkpoint(table.offsets(), self._writer.marks(), self._letters.queued)
+        return Checkpoint(table.commitments(), self._writer.marks(), self._letters.queued)
 
     def _is_acknowledged(self, checkpoint: Checkpoint) -> bool:
         return self._writer.reached(checkpoint.marks) and self._letters.acknowledged >= checkpoint.letters
 
-    async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+    async def _commit(self, offsets: Mapping[TopicPartition, Commitment]) -> None:
         changed = {each: offset for each, offset in offsets.items() if self._committed.get(each) != offset}
         if not changed:
             return

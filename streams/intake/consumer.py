@@ -7,7 +7,7 @@ not wait long for records: ``FETCH_WAIT_MS``. A record that arrives meanwhile is
 fetches dies, ``getmany`` goes on returning nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -81,8 +81,14 @@ class SourceConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         found = await self.getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
         return found
 
+    async def committed_times(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the largest times (ms) that were committed with the partitions' offsets."""
+        committed = await self._coordinator.fetch_committed_offsets(list(partitions))
+        return {each: int(note.metadata) for each, note in committed.items() if note.metadata.isdecimal()}
+
     def check(self) -> None:
-        """Raise BrokerError when the consumer cannot fetch any more."""
+        """Raise BrokerError when the consumer cannot fetch any more, or what keeps it from joining its group."""
+        self._coordinator.check_errors()
         if self._fetcher.error_future.done():
             raise BrokerError("the consumer has stopped fetching because of an error in it, see the log above")
 

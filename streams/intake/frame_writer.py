@@ -4,7 +4,8 @@
     busy     frame in flight ─────▶ acknowledged ▶ next frame, of all that came meanwhile
 
 So frames grow with the load. What a frame costs a worker hardly depends on what is in it, so a partition also keeps a
-pace: its frames begin at least ``partitions / FRAMES_PER_SECOND`` apart. A frame after a pause does not wait.
+pace: its frames begin at least ``partitions / FRAMES_PER_SECOND`` apart, or are full, while the intake is behind. A
+frame after a pause does not wait.
 
 A frame that cannot be sent for good ends its writer with SendFailed, and nothing behind it is written or counted as
 acknowledged.
@@ -26,6 +27,9 @@ from streams.merge import Entry
 FRAMES_PER_SECOND: Final = 500
 """Frames of one intake, in all partitions together. A Faust agent takes some 3,000 a second, whatever is in them."""
 
+BEHIND_SPACING_S: Final = 0.1
+"""While the intake is behind nobody waits for a single signal: a partition's frames are full, or this far apart."""
+
 LARGEST_VALUE_BYTES: Final = 1_000_000
 """A frame of more is cut in two. A rule set may be larger; the topic takes four times as much."""
 
@@ -35,7 +39,7 @@ STALE_S: Final = 0.5
 _SMALLEST_CUT: Final = 2
 """A late signal and its place."""
 
-MOST_QUEUED: Final = 20_000
+MOST_QUEUED: Final = 40_000
 WARN_AFTER_S: Final = 5.0
 _KNOWN_PRODUCTS: Final = 200_000
 
@@ -66,7 +70,7 @@ class PartitionWriter:
             await self.wake.wait()
             self.wake.clear()
             while self.signals or self.tick_due:
-                wait_s = self.began_s + writer.spacing_s - time.monotonic()
+                wait_s = self.began_s + writer.spacing_s(len(self.signals)) - time.monotonic()
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)
                 value, count = self._pack()
@@ -107,7 +111,7 @@ class FrameWriter:
     def __init__(self, writer_id: str, partitions: int, frame_signals: int, send: Send, counts: IntakeCounts) -> None:
         self.send = send
         self.frame_signals = frame_signals
-        self.spacing_s = partitions / FRAMES_PER_SECOND
+        self._live_spacing_s = partitions / FRAMES_PER_SECOND
         self.partitions = [PartitionWriter(number, self) for number in range(partitions)]
         self._id = writer_id
         self._counts = counts
@@ -162,6 +166,12 @@ class FrameWriter:
                 partition.wake.set()
         if sum(map(len, queues)) > MOST_QUEUED:
             self._room.clear()
+
+    def spacing_s(self, queued: int) -> float:
+        """Return how far apart the frames of a partition begin at least, with ``queued`` signals waiting in it."""
+        if self._progress.live:
+            return self._live_spacing_s
+        return 0.0 if queued >= self.frame_signals else BEHIND_SPACING_S
 
     def tick(self, interval_s: float) -> None:
         """Let every partition that had no frame for ``interval_s`` write one."""

@@ -125,6 +125,7 @@ class Intake:
         self._letters = DeadLetters(config.topics, self._producer.create_batch, self._send_letters, counts)
         self._commits = Commits(self._consumer, self._writer, self._letters, counts)
         self._table: SourceTable | None = None
+        self._beginning: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect and join the group. Raises BrokerUnavailable, BrokerRefused."""
@@ -156,6 +157,8 @@ class Intake:
 
     async def close(self) -> None:
         """Leave the group and disconnect, within a few seconds even when the broker is away."""
+        if self._beginning is not None:
+            await _cancel([self._beginning])
         closed = await asyncio.gather(
             *(asyncio.wait_for(client.stop(), CLOSE_S) for client in (self._consumer, self._producer)),
             return_exceptions=True,
@@ -178,11 +181,19 @@ class Intake:
         counts = {topic: len(consumer.partitions_for_topic(topic) or ()) for topic in topics}
         states = {partition: consumer.state_of(partition) for partition in partitions}
         self._table = SourceTable(states, topics, counts, _now_ms())
+        self._beginning = asyncio.create_task(self._begin(self._table, partitions))
         self._writer.open(self._table)
         self._commits.open(self._table)
         self._counts.rebalances += 1
         log.info("intake.assigned sources=%d others=%d", len(self._table.names), len(self._table.others))
         return self._table
+
+    async def _begin(self, table: SourceTable, partitions: Collection[TopicPartition]) -> None:
+        try:
+            table.begin(await self._consumer.committed_times(partitions))
+        except KafkaError as error:
+            log.warning("intake.times_unknown a late record that comes first will not be known as late: %r", error)
+            table.begin({})
 
     async def _read_on(self) -> None:
         consumer, tick_s = self._consumer, self._config.tick_interval_ms / 1000
@@ -220,6 +231,8 @@ class Intake:
             self._counts.records[partition.topic] += len(records)
 
     def _forward(self, table: SourceTable) -> None:
+        if not table.begun:
+            return
         for source in table.observe(_now_ms(), time.monotonic()):
             log.warning(
                 "source.unreachable %s: the broker has told nothing of it for %g s. The others go on without it; what "

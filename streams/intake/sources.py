@@ -105,6 +105,7 @@ class SourceTable:
         everything = (f"{topic}/{number}" for topic in topics for number in range(counts[topic]))
         self.others = [name for name in everything if name not in own]
         self.index = {source.partition: number for number, source in enumerate(self.sources)}
+        self.begun = False
         self._merge = Merge()
         self._observed_s: float | None = None
         for source in self.sources:
@@ -169,6 +170,24 @@ class SourceTable:
             elif source.state.has_valid_position:
                 found[source.partition] = source.state.position
         return found
+
+    def begin(self, keys: Mapping[TopicPartition, int]) -> None:
+        """Begin where the last owner committed: ``keys`` are the largest times (ms) of each source up to there."""
+        for source in self.sources:
+            self._merge.begin(source.name, keys.get(source.partition, 0))
+        self.begun = True
+
+    def commitments(self) -> dict[TopicPartition, tuple[int, str]]:
+        """Return what to commit: :meth:`offsets`, each with the largest time (ms) before it as its metadata.
+
+        Without that time the next owner could not tell that the first record it reads is late.
+        """
+        offsets = self.offsets()
+        return {
+            source.partition: (offsets[source.partition], str(self._merge.taken(source.name)))
+            for source in self.sources
+            if source.partition in offsets
+        }
 
     def lag(self) -> dict[str, int]:
         """Return how many records of each source are not taken yet, in signals where they have been read."""

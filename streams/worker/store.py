@@ -87,8 +87,6 @@ class Store:
         async with self._consumer(state, signals) as consumer:
             # Only its ends are asked for. (Assigned all the same: that is how the client learns of a topic at once.)
             consumer.pause(signals)
-            log_start = (await consumer.beginning_offsets([signals]))[signals]
-            log_end = (await consumer.end_offsets([signals]))[signals]
             # With read_committed this is the last stable offset. Fencing ended all transactions of this partition.
             end = (await consumer.end_offsets([state]))[state]
             await consumer.seek_to_beginning(state)
@@ -109,6 +107,9 @@ class Store:
                     await asyncio.sleep(0)
                 elif time.monotonic() > deadline:
                     raise TimeoutError(f"{self._state_topic}[{number}] does not deliver up to {end}")
+            # Asked for afterwards, for the process may have stood still while others went on.
+            log_start = (await consumer.beginning_offsets([signals]))[signals]
+            log_end = (await consumer.end_offsets([signals]))[signals]
         return Recovered(None if record is None else LaneRecord.decode(record), states, log_start, log_end)
 
     async def frames(self, number: int, first: int, until: int) -> AsyncGenerator[tuple[int, bytes | None], None]:

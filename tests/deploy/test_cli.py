@@ -187,6 +187,7 @@ def test_a_simulated_sale_is_reproducible_and_replays_as_labelled(tmp_path: Path
         ["--rate", "fast"],
         ["--duration", "5"],
         ["--start", "yesterday"],
+        ["--programme", "circus", "--capture", "-"],
         ["--from", "x", "--capture", "y"],
         ["--capture", "/nowhere/x"],
         ["--products", "1", "--capture", "-"],

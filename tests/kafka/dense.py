@@ -230,7 +230,11 @@ class DenseSale:
         self._write(NAMES.rules, 0, "rules", self._now, RuleSet.model_validate(rules).model_dump_json().encode())
 
     def _repeat(self) -> None:
-        topic, key, value = self._rng.choice(self._sent[-60:])
+        # A stock level that comes again is applied again, so it is late then; any other repeat changes nothing.
+        choices = [each for each in self._sent[-60:] if self._late or each[0] != NAMES.stock_levels]
+        if not choices:
+            return
+        topic, key, value = self._rng.choice(choices)
         # Not where it lies already: a repeat may come by another way.
         self._send(topic, f"{key}-again", value)
 

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
+from schemas.times import from_ms
 from tests.kafka.broker import KafkaBroker
 
 pytestmark = pytest.mark.kafka
@@ -241,10 +242,12 @@ def test_hidden_values_cannot_become_repairs(shop: Shop, tmp_path: Path) -> None
     assert "line 1" in shop.run("dlq", "replay", "complaints", "--repaired", str(hidden), code=1).stderr
 
 
-def test_a_simulated_sale_goes_through_kafka(shop: Shop) -> None:
+def test_a_simulated_sale_goes_through_kafka(shop: Shop, tmp_path: Path) -> None:
     sale = ["--duration", "2m", "--products", "50", "--rooms", "1", "--programme", "demo"]
-    told = shop.json("simulate", *sale, "--rate", "max", "--quiet")
-    assert told["records"] > 1_000
+    capture = tmp_path / "capture.jsonl.xz"
+    made = shop.json("simulate", *sale, "--start", from_ms(now_ms() - 120_000), "--capture", str(capture))
+    told = shop.json("simulate", "--from", str(capture), "--rate", "max", "--quiet")
+    assert told["records"] == made["records"] > 1_000
     eventually(lambda: {"return-spike", "complaint-surge"} <= {
         fuse["rule"] for each in shop.json("fuse", "list") for fuse in each["fuses"] if "-000" in each["product_id"]
     })  # fmt: skip
