@@ -17,16 +17,36 @@ _PLAIN: Final = re.compile(r"[^\s\"=]+")
 
 # Libraries that tell at INFO what only their authors want to know.
 _TALKATIVE: Final = ("aiokafka", "asyncio", "faust", "mode", "kafka")
+_QUIET_S: Final = 10.0
 
 
 def configure(level: str, form: Literal["text", "json"]) -> None:
     """Send all log records to standard error."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Repeats())
     handler.setFormatter(JsonLines() if form == "json" else KeyValueLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     if level == "info":
         for name in _TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Repeats(logging.Filter):
+    """Lets through what a library says over and over, while a broker is away, once in ten seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record goes out. Records of ours always do."""
+        if record.name.partition(".")[0] not in _TALKATIVE:
+            return True
+        what = (record.name, str(record.msg))
+        if record.created - self._said.get(what, 0.0) < _QUIET_S:
+            return False
+        self._said[what] = record.created
+        return True
 
 
 def fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -16,7 +16,7 @@ class KafkaConfig:
     producers; None: ask it.
     """
 
-    client: Mapping[str, Any]
+    client: Mapping[str, Any] = field(repr=False)
     transactions: bool | None = None
 
 

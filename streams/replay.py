@@ -24,7 +24,7 @@ from schemas.rules import RuleSet
 from schemas.topics import TopicNames
 from streams.engine.events import FUSE_EVENTS, Output
 from streams.engine.partition import Partition
-from streams.engine.signals import LINES_PER_OFFSET, Signal, tick_before
+from streams.engine.signals import LINES_PER_OFFSET, RULES, Signal, tick_before
 from streams.intake.parse import read, readers
 from streams.merge import Merge
 
@@ -75,11 +75,12 @@ class Replay:
         topics = names or TopicNames()
         self._readers = readers(topics)
         self._ranks = {topic: rank * _RANKS_PER_TOPIC for rank, topic in enumerate(topics.inputs)}
-        self._partition = Partition(0, rules)
+        self._rules = rules
         self._on_dead_letter = on_dead_letter
         self._sources: list[str] = []
         # Of each source: (offset, None where a line has none; its signals), as they stand in the files.
         self._records: list[list[tuple[int | None, list[Signal]]]] = []
+        self._versions: list[int] = []
         self._index: dict[tuple[str, int], int] = {}
 
     def add(self, name: str, lines: Iterable[bytes], progress: Callable[[int], None] | None = None) -> None:
@@ -94,23 +95,29 @@ class Replay:
         """Yield what the engine says, in order, and last what a tick for the last event time brings."""
         merge = Merge()
         for index, source in enumerate(self._sources):
-            topic, _, partition = source.rpartition("/")
+            topic, _, number = source.rpartition("/")
             records = self._records[index]
             self._put_in_order(records)
-            merge.add(source, self._ranks[topic] + int(partition))
+            merge.add(source, self._ranks[topic] + int(number))
             merge.mark_caught_up(source, caught_up=True)
             for _, made in records:
                 merge.push_signals(source, made)
             records.clear()
+        partition = Partition(0, self._first_rules())
         last = merge.latest()
         signals = _in_order(merge)
         while part := list(islice(signals, _SLICE)):
-            yield from self._count(self._partition.apply(self._sources, part))
-        yield from self._count(self._partition.tick(last))
-        counts, summary = self._partition.counts, self.summary
+            yield from self._count(partition.apply(self._sources, part))
+        yield from self._count(partition.tick(last))
+        counts, summary = partition.counts, self.summary
         summary.duplicates = sum(counts.duplicates)
         summary.late = sum(counts.late)
-        summary.products = len(self._partition)
+        summary.products = len(partition)
+
+    def _first_rules(self) -> RuleSet:
+        """Return the rules in force from the beginning: older than the first rule set of the capture."""
+        first = min(self._versions, default=self._rules.version + 1)
+        return self._rules.model_copy(update={"version": max(0, min(self._rules.version, first - 1))})
 
     def _add(self, where: str, line: bytes) -> None:
         record = _parse(where, line)
@@ -135,6 +142,8 @@ class Replay:
                 self._on_dead_letter(DeadLetter(found.reason, found.message, record))
             return
         self.summary.signals += len(found)
+        if found[0][0] == RULES:
+            self._versions.append(found[0][5]["version"])
         self._records[index].append((offset, found))
 
     def _put_in_order(self, records: list[tuple[int | None, list[Signal]]]) -> None:

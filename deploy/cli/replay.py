@@ -56,11 +56,11 @@ def replay(
 
 
 def _rules(file: Path | None) -> "RuleSet":
-    """Return the rules of a fresh system, or of a file, as version 0: rule sets in the capture come after them."""
+    """Return the rules of a fresh system, or those of a file as the version that a first `rules apply` gives them."""
     from deploy.cli.rules import read
     from schemas.rules import DEFAULT_RULES
 
-    return DEFAULT_RULES if file is None else DEFAULT_RULES.model_copy(update={"rules": read(file)})
+    return DEFAULT_RULES if file is None else DEFAULT_RULES.model_copy(update={"version": 1, "rules": read(file)})
 
 
 def _list(letter: "DeadLetter", file: BinaryIO | None) -> None:
