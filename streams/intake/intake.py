@@ -1,9 +1,10 @@
 """The intake process: reads the input topics, writes frames and dead letters, commits what is acknowledged.
 
     poll ─▶ parse ─▶ merge ─▶ take ─▶ frame writers ─▶ livefuse.signals
-              └────▶ dead letters ─▶ dlq.*                     │ acknowledged
-                                                                  ▼
-                          commit: offsets of what had been taken, once all of that is acknowledged
+              └────▶ dead letters ─▶ dlq.*                     │
+                                                               │ acknowledged
+                                                               ▼
+                                   commit of the offsets of all that had been taken
 
 One loop reads, parses and merges; it never waits for an acknowledgement unless too much is queued. What it does with a
 batch, between two awaits, is not interrupted: so what ``poll`` has handed out is always queued, written or refused when

@@ -14,6 +14,7 @@ Frames are applied while a flush is under way.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -34,6 +35,9 @@ _IDLE_S: Final = 1.0
 _LONGEST_REST_S: Final = 5.0
 _REST_BEHIND: Final = 4.0
 _STALLED_S: Final = 5.0
+
+
+log = logging.getLogger(__name__)
 
 
 class Flush(NamedTuple):
@@ -122,6 +126,7 @@ class Lane:
             self._keep(delivery)
             return True
         try:
+            overflows = self._alignment.overflows
             release = self._alignment.add(offset, decode(delivery.value))
             outputs = self._partition.apply(release.sources, release.signals) if release.signals else []
             outputs += self._partition.tick(release.tick)
@@ -129,6 +134,12 @@ class Lane:
             raise FrameError(f"{self._topics.signals}[{self.number}]@{offset}: {error}") from error
         except Exception as error:
             raise LogError(f"{self._topics.signals}[{self.number}]@{offset} cannot be applied: {error!r}") from error
+        if self._alignment.overflows > overflows:
+            log.warning(
+                "lane.overflow partition=%d: too many signals wait for an intake that does not go on, so they are "
+                "applied as they are. Look for an intake that stands still: livefuse doctor",
+                self.number,
+            )
         self.next = offset + 1
         self._counts.frames += 1
         self._counts.signals += len(release.signals)

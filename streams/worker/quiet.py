@@ -1,12 +1,15 @@
-"""What Faust and aiokafka may say in the log of a worker: warnings, and each of them once in ten seconds.
+"""What the libraries may say in the log of a worker: warnings, each of them once in ten seconds, and nothing twice.
 
 While a broker is away aiokafka reports every attempt of every connection, some fifty lines a second, between which the
-lines that tell an operator what is going on would be lost.
+lines that tell an operator what is going on would be lost. And it leaves futures of a producer that has failed behind,
+of which asyncio prints the errors once more, as tracebacks; the lane has told of them before.
 """
 
 import logging
 import time
 from typing import Final
+
+from aiokafka.errors import KafkaError
 
 _LIBRARIES: Final = ("aiokafka", "faust", "mode")
 _PAUSE_S: Final = 10.0
@@ -29,6 +32,12 @@ class Sparing(logging.Filter):
         return True
 
 
+def told_before(record: logging.LogRecord) -> bool:
+    """Tell whether a record of asyncio is about an error of aiokafka that nobody has asked a future for."""
+    error = record.exc_info[1] if record.exc_info else None
+    return isinstance(error, KafkaError) and "never retrieved" in record.getMessage()
+
+
 def quieten(*more: str) -> None:
     """Hush the libraries, and the loggers named ``more``, unless somebody has asked for DEBUG.
 
@@ -42,3 +51,4 @@ def quieten(*more: str) -> None:
         for each in list(logging.root.manager.loggerDict):
             if each == name or each.startswith(f"{name}."):
                 logging.getLogger(each).addFilter(sparing)
+    logging.getLogger("asyncio").addFilter(lambda record: not told_before(record))

@@ -1,8 +1,9 @@
 import logging
 
 import pytest
+from aiokafka.errors import ProducerFenced
 
-from streams.worker.quiet import Sparing
+from streams.worker.quiet import Sparing, told_before
 
 
 def record(message: str, *arguments: object, name: str = "aiokafka") -> logging.LogRecord:
@@ -26,3 +27,15 @@ def test_it_passes_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not sparing.filter(record("away"))
     now = 110.0
     assert sparing.filter(record("away"))
+
+
+def test_a_future_that_aiokafka_left_behind_is_not_told_again() -> None:
+    forgotten = "Future exception was never retrieved\nfuture: <Future finished>"
+
+    def told(error: Exception, message: str = forgotten) -> logging.LogRecord:
+        return logging.LogRecord("asyncio", logging.ERROR, "events.py", 1, message, (), (type(error), error, None))
+
+    assert told_before(told(ProducerFenced()))
+    assert not told_before(told(ValueError("ours")))
+    assert not told_before(told(ProducerFenced(), "Task exception in handler"))
+    assert not told_before(record(forgotten, name="asyncio"))
