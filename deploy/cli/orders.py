@@ -140,6 +140,8 @@ def _send(
     from deploy.explain import moment, what_happened
     from deploy.fuses import order
 
+    if not reason.strip():
+        raise typer.BadParameter("a reason is needed: it stands in the product's history", param_hint="--reason")
     settings = load_settings(config)
     command = _command({"action": action, "product_id": product_id, "reason": reason, "actor": actor or user(), **more})
     patience = timedelta(seconds=timeout)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from deploy.cli import convert, dlq, doctor, fuse, processes, replay, rules, simulate, topics, up
+from deploy.cli import convert, dlq, doctor, fuse, processes, produce, replay, rules, simulate, topics, up
 
 INTERRUPTED = 130
 READER_GONE = 141
@@ -35,6 +35,11 @@ class _Commands(TyperGroup):
         except BrokenPipeError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(READER_GONE) from error
+        except OSError as error:
+            # What a command opens it reports itself; this is what standard output does not take.
+            typer.echo(f"livefuse: standard output cannot be written: {error.strerror or error}.", err=True)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from error
         return result
 
 
@@ -86,6 +91,7 @@ app.command("replay")(replay.replay)
 app.add_typer(rules.app, name="rules")
 app.add_typer(fuse.app, name="fuse")
 app.add_typer(dlq.app, name="dlq")
+app.command("produce")(produce.produce)
 app.command("simulate")(simulate.simulate)
 app.add_typer(convert.app, name="convert")
 app.command("doctor")(doctor.doctor)

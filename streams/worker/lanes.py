@@ -33,7 +33,8 @@ _RETRY_PAUSE_S: Final = 1.0
 _STALLED_PAUSE_S: Final = 0.1
 _WATCH_S: Final = 1.0
 _SILENCE_S: Final = 10.0
-_DRAIN_S: Final = 2.0
+_DRAIN_S: Final = 1.5
+_LEFT_OVER_S: Final = 0.5
 
 Open = Callable[[int, Callable[[Lane, Exception], None]], Awaitable[Lane]]
 """Open the lane of a partition; the second argument is called if it fails later. Raises LivefuseError."""
@@ -141,7 +142,7 @@ class Lanes:
         await asyncio.gather(*(lane.close() for lane in self.open.values()))
         self.open.clear()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_DRAIN_S)
+            await asyncio.wait(self._tasks, timeout=_LEFT_OVER_S)
 
     def behind(self) -> dict[int, int | None]:
         """Return how many frames each partition is behind its end; None where the lane is not open."""

@@ -29,7 +29,7 @@ Record = tuple[bytes, bytes | None, Headers]
 _BATCH_BYTES: Final = 900_000
 _START_S: Final = 20.0
 _WRITE_S: Final = 30.0
-_STOP_S: Final = 2.0
+_STOP_S: Final = 1.0
 
 _FENCED: Final = (errors.ProducerFenced, errors.InvalidProducerEpoch)
 _REFUSED: Final = (*REFUSALS, errors.UnsupportedVersionError, errors.IncompatibleBrokerVersion)

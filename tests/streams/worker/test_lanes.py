@@ -184,7 +184,7 @@ async def test_frames_without_room_in_the_inbox_are_read_again(monkeypatch: pyte
         await r.next_is(0, 6)
         assert r.reads == [(0, 2, 6)]
         await r.lanes.open[0].flush()
-        assert r.acknowledged == [(0, offset) for offset in range(6)]
+        await r.until(lambda: r.acknowledged == [(0, offset) for offset in range(6)])
 
 
 async def test_a_fenced_lane_opens_again_after_a_pause_and_finds_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
