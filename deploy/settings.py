@@ -54,7 +54,7 @@ class IntakeSettings(BaseModel):
     tick_interval: Annotated[Duration, between(timedelta(milliseconds=50), timedelta(minutes=1))] = timedelta(
         seconds=0.5
     )
-    tick_margin: Annotated[Duration, between(timedelta(0), timedelta(minutes=5))] = timedelta(seconds=1)
+    tick_margin: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=5))] = timedelta(seconds=1)
     frame_signals: Annotated[int, Field(ge=1, le=10_000)] = 1_000
 
 

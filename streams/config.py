@@ -48,4 +48,3 @@ class WorkerConfig:
     transaction_timeout_ms: int = 60_000
     web_port: int | None = None
     data_dir: str | None = None
-    client_options: Mapping[str, Any] = field(default_factory=dict)

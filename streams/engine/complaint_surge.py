@@ -33,6 +33,7 @@ class Limits:
 class ComplaintSurge:
     """Evidence of one product for one rule."""
 
+    __slots__ = ("fuses", "ids", "limits", "since", "times")
     limits: Limits
     fuses: dict[str | None, Fuse]
 

@@ -37,11 +37,13 @@ class Limits:
 class Sku:
     """What is known of one SKU.
 
-    ``available`` is None until a stock level is known; ``gross`` bounds the units of any window.
+    ``available`` is None until a stock level is known; ``gross`` bounds the units of any window. Seconds before
+    ``oldest`` are forgotten, even while they still stand in ``seconds``: they go many at a time.
     """
 
     __slots__ = (
-        "armed", "as_of", "available", "gross", "name", "nets", "on_hand", "reserved", "safety_stock", "seconds",
+        "armed", "as_of", "available", "gross", "name", "nets", "oldest", "on_hand", "reserved", "safety_stock",
+        "seconds",
     )  # fmt: skip
 
     def __init__(self, name: str | None) -> None:
@@ -54,6 +56,7 @@ class Sku:
         self.armed = True
         self.seconds: list[int] = []
         self.nets: list[int] = []
+        self.oldest = 0
         self.gross = 0
 
     def sell(self, second: int, units: int, oldest: int) -> None:
@@ -73,32 +76,39 @@ class Sku:
                 seconds.insert(place, second)
                 nets.insert(place, units)
                 before, after = 0, units
-            self.gross += (max(0, after)) - (max(0, before))
-        if seconds[0] < oldest:
-            self.forget(oldest)
+            self.gross += max(0, after) - max(0, before)
+        if oldest > self.oldest:
+            self.oldest = oldest
+            if seconds[len(seconds) // 2] < oldest:
+                self.tidy()
         if self.available is not None and second >= self.as_of // 1000:
             self.available -= units
 
     def forget(self, oldest: int) -> None:
         """Forget the seconds before ``oldest``. What was subtracted for them stays subtracted."""
-        cut = bisect_left(self.seconds, oldest)
-        self.gross -= sum(net for net in self.nets[:cut] if net > 0)
-        del self.seconds[:cut]
-        del self.nets[:cut]
+        self.oldest = max(self.oldest, oldest)
+
+    def tidy(self) -> None:
+        """Let go of what is forgotten."""
+        cut = bisect_left(self.seconds, self.oldest)
+        if cut:
+            self.gross -= sum(net for net in self.nets[:cut] if net > 0)
+            del self.seconds[:cut]
+            del self.nets[:cut]
 
     def units_from(self, second: int) -> int:
         """Return the net units of ``second`` and all later ones."""
-        return sum(self.nets[bisect_left(self.seconds, second) :])
+        return sum(self.nets[bisect_left(self.seconds, max(second, self.oldest)) :])
 
     def units(self, window: int, now: int) -> int:
         """Return the net units of ``window`` seconds, ending with ``now`` or the second before: the larger, or 0."""
         seconds, nets = self.seconds, self.nets
         if not seconds:
             return 0
-        first = bisect_left(seconds, now - window + 1)
+        first = bisect_left(seconds, max(now - window + 1, self.oldest))
         current = sum(nets[first:])
-        previous = current - nets[-1] if seconds[-1] == now else current
-        if first and seconds[first - 1] == now - window:
+        previous = current - nets[-1] if first < len(nets) and seconds[-1] == now else current
+        if first and seconds[first - 1] == now - window >= self.oldest:
             previous += nets[first - 1]
         return max(current, previous, 0)
 
@@ -106,6 +116,7 @@ class Sku:
 class Oversell:
     """Evidence of one product for one rule."""
 
+    __slots__ = ("fuses", "limits", "ordered", "since", "skus")
     limits: Limits
     fuses: dict[str | None, Fuse]
 
@@ -116,19 +127,33 @@ class Oversell:
 
     def arm(self, limits: Limits, fuses: dict[str | None, Fuse]) -> None:
         """Take the limits in force and the fuses of this rule."""
+        for sku in self.skus.values():
+            # Under a longer history than before what was forgotten stays so, and what comes in its place counts.
+            sku.tidy()
+            sku.oldest = 0
         self.limits = limits
         self.fuses = fuses
 
     def on_order(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
         """Subtract an order line; trip when too little is left."""
-        _, _, _, time, product_id, _, order_id, _, quantity, name, _, _ = signal
+        time = signal[3]
         limits = self.limits
-        sku = self.skus.get(name) or self._sku(name, product_id)
-        if time < clock - limits.history:
+        sku = self.skus.get(signal[9]) or self._sku(signal[9], signal[4])
+        oldest = clock - limits.history
+        if time < oldest:
             return LATE
-        sku.sell(time // 1000, quantity, (clock - limits.history) // 1000)
+        sku.sell(time // 1000, signal[8], oldest // 1000)
         self.ordered = True
-        return self._evaluate(sku, product_id, clock, order_id, may_close=False)
+        available = sku.available
+        # Plenty: neither a trip nor a request nor its rearming can follow, whatever the rate. Most end here.
+        if available is None or (
+            sku.armed
+            and available > (limits.safety_stock if sku.safety_stock is None else sku.safety_stock)
+            and available > limits.floor
+            and (available - 1) * limits.shortest_window_ms >= sku.gross * limits.reaction
+        ):
+            return None
+        return self._evaluate(sku, signal[4], clock, signal[6], may_close=False)
 
     def on_cancellation(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
         """Give back a cancelled order line; close when enough is left."""
@@ -179,17 +204,7 @@ class Oversell:
         available = sku.available
         if available is None:
             return None
-        limits = self.limits
-        # Plenty: neither a trip nor a request nor its rearming can follow, whatever the rate. Most end here.
-        if (
-            available > limits.floor
-            and (available - 1) * limits.shortest_window_ms >= sku.gross * limits.reaction
-            and available > (limits.safety_stock if sku.safety_stock is None else sku.safety_stock)
-            and sku.armed
-            and not (may_close and self.fuses)
-        ):
-            return None
-        now = clock // 1000
+        limits, now = self.limits, clock // 1000
         units = {window: sku.units(window, now) for window in limits.rate_windows}
         level = max(limits.floor, *(ceil_div(units[w] * limits.reaction, w * 1000) for w in units))
         fastest = max(units, key=lambda window: units[window] / window)
@@ -258,6 +273,8 @@ class Oversell:
         if not self.skus:
             return None
         now = clock // 1000
+        for sku in self.skus.values():
+            sku.tidy()
         skus = [
             [
                 sku.name, sku.on_hand, sku.reserved, clock - sku.as_of if sku.as_of else None, sku.available,

@@ -1,10 +1,13 @@
 """A rule set, ready for use: which rules see a product, and with which limits."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from schemas.durations import milliseconds
 from schemas.rules import Rule, RuleSet
 from streams.engine.kinds import KINDS
+from streams.engine.signals import CANCELLATION, COMPLAINT, ORDER, RETURN, STOCK
+from streams.engine.verdicts import Verdict
 
 
 class ArmedRule:
@@ -19,6 +22,38 @@ class ArmedRule:
         self.shadow = rule.mode == "shadow"
         self.cooldown = milliseconds(rule.cooldown) if rule.recovery == "auto" else None
         self.probation = milliseconds(rule.probation)
+
+
+_METHODS: Final = {
+    ORDER: "on_order",
+    CANCELLATION: "on_cancellation",
+    RETURN: "on_return",
+    COMPLAINT: "on_complaint",
+    STOCK: "on_stock",
+}
+
+Seeing = tuple[tuple[int, Callable[..., tuple[Verdict, ...] | None]], ...]
+"""Places of evidence, each with the function that shows it a signal: (evidence, signal, clock) to verdicts."""
+
+
+class Scope:
+    """The rules that see the products of one scope, in order of rule id, each with its limits there.
+
+    ``seeing`` has, by kind of signal, those that want to see it: one table for all products of the scope, because a
+    table of its own for each of a million products would not stay in any cache.
+    """
+
+    def __init__(self, rules: tuple[tuple[ArmedRule, Any], ...]) -> None:
+        self.rules = rules
+        kinds = [KINDS[rule.kind].evidence for rule, _ in rules]
+        self.seeing: tuple[Seeing, ...] = tuple(
+            tuple((place, getattr(kind, method)) for place, kind in enumerate(kinds) if hasattr(kind, method))
+            for _, method in sorted(_METHODS.items())
+        )
+
+
+NOWHERE: Final = Scope(())
+"""Where no rule sees anything: the scope of a product before its first signal."""
 
 
 class Plan:
@@ -37,7 +72,7 @@ class Plan:
         self._named_products = {product for scope in scopes for product in scope.products}
         self.by_room = any(scope.rooms for scope in scopes)
         self.by_category = any(scope.categories for scope in scopes)
-        self._by_scope: dict[tuple[str | None, ...], list[tuple[ArmedRule, Any]]] = {}
+        self._by_scope: dict[tuple[str | None, ...], Scope] = {}
 
     def successor(self, rules: RuleSet) -> "Plan":
         """Return the plan of a new rule set. A rule that stays on and of its kind keeps its evidence."""
@@ -53,23 +88,25 @@ class Plan:
         """With which version the evidence of each rule begins."""
         return {armed.id: armed.since for armed in self.armed.values()}
 
-    def seeing(self, product_id: str, room_id: str | None, category: str | None) -> list[tuple[ArmedRule, Any]]:
-        """Return the rules that see a product, each with its limits there, in order of rule id."""
-        scope = (
+    def scope(self, product_id: str, room_id: str | None, category: str | None) -> Scope:
+        """Return the rules that see a product; products that the rules do not tell apart share a scope."""
+        names = (
             product_id if product_id in self._named_products else None,
             room_id if self.by_room else None,
             category if self.by_category else None,
         )
-        seeing = self._by_scope.get(scope)
-        if seeing is None:
-            seeing = self._by_scope[scope] = [
-                (armed, KINDS[armed.kind].limits(armed.rule, armed.rule.limits_for(product_id, room_id, category)))
-                for armed in self.armed.values()
-                if armed.rule.matches(product_id, room_id, category)
-            ]
+        scope = self._by_scope.get(names)
+        if scope is None:
+            scope = self._by_scope[names] = Scope(
+                tuple(
+                    (armed, KINDS[armed.kind].limits(armed.rule, armed.rule.limits_for(product_id, room_id, category)))
+                    for armed in self.armed.values()
+                    if armed.rule.matches(product_id, room_id, category)
+                )
+            )
             if len(self._by_scope) > _MOST_SCOPES:
-                self._by_scope = {scope: seeing}
-        return seeing
+                self._by_scope = {names: scope}
+        return scope
 
 
 _MOST_SCOPES = 100_000

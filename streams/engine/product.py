@@ -87,13 +87,15 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
     counts.applied[kind] += 1
     if kind == COMMAND:
         return (outputs or []) + obey(state, signal[5], plan)
-    for rule_id, see in state.watching[kind]:
-        verdicts = see(signal, clock)
+    scope, witnesses = state.scope, state.witnesses
+    for place, see in scope.seeing[kind]:
+        verdicts = see(witnesses[place], signal, clock)
         if verdicts is None:
             continue
         if verdicts is LATE:
             counts.late[kind] += 1
             continue
+        rule_id = scope.rules[place][0].id
         outputs = (outputs or []) + [_act(state, rule_id, verdict, plan) for verdict in verdicts]
     return outputs
 

@@ -6,8 +6,7 @@ from typing import Any
 from streams.engine.fuse import CLOSED, OPEN, Fuse
 from streams.engine.kinds import KINDS, Evidence, Kind
 from streams.engine.oversell import Oversell
-from streams.engine.plan import Plan
-from streams.engine.signals import CANCELLATION, COMPLAINT, ORDER, RETURN, STOCK
+from streams.engine.plan import NOWHERE, Plan
 
 REMEMBERED = 1_024
 """How many facts of a kind are remembered."""
@@ -15,9 +14,6 @@ MEMORY_MS = 60 * 60_000
 """How much later, by the product's clock, a repeat of a fact is still recognised."""
 
 Memories = tuple[dict[str, int], dict[str, int], dict[str, int], dict[str, int]]
-
-Watching = tuple[list[tuple[str, Any]], ...]
-"""For each kind of signal but commands and rules: (rule id, the method of its evidence that sees the signal)."""
 
 PAUSED = "paused"
 ALLOWED = "allowed"
@@ -41,15 +37,15 @@ class ProductState:
 
     ``sequence`` counts the product's events, ``requests`` its replenishment requests. ``memories`` hold, for each
     kind of fact (order lines with cancellations, returns, complaints, commands), the facts applied lately by
-    identity, each with the clock at which it was applied, oldest first. ``due`` is the earliest timer. What comes
-    after "derived" is not stored.
+    identity, each with the clock at which it was applied, oldest first. ``due`` is the earliest timer. ``witnesses``
+    are the evidence of the rules of ``scope``, in the same places. What comes after "derived" is not stored.
     """
 
     __slots__ = (
         "product_id", "clock", "sequence", "requests", "room_id", "category",
         "memories", "evidence", "fuses", "override",
         # derived
-        "due", "plan", "watching",
+        "due", "plan", "scope", "witnesses",
     )  # fmt: skip
 
     def __init__(self, product_id: str) -> None:
@@ -65,7 +61,8 @@ class ProductState:
         self.override: Override | None = None
         self.due: int | None = None
         self.plan: Plan | None = None
-        self.watching: Watching = ([], [], [], [], [])
+        self.scope = NOWHERE
+        self.witnesses: tuple[Any, ...] = ()
 
     def watch(self, plan: Plan) -> None:
         """Link the evidence of the rules that see the product now; drop evidence of rules that are gone."""
@@ -76,24 +73,21 @@ class ProductState:
             for rule_id, (kind, evidence) in self.evidence.items()
             if rule_id in armed and armed[rule_id].since == evidence.since and KINDS[armed[rule_id].kind] is kind
         }
-        watching: Watching = ([], [], [], [], [])
-        for rule, limits in plan.seeing(self.product_id, self.room_id, self.category):
+        scope = self.scope = plan.scope(self.product_id, self.room_id, self.category)
+        witnesses = []
+        for rule, limits in scope.rules:
             if rule.id not in self.evidence:
                 kind = KINDS[rule.kind]
                 self.evidence[rule.id] = (kind, kind.evidence(rule.since))
             evidence = self.evidence[rule.id][1]
             evidence.arm(limits, self.fuses.setdefault(rule.id, {}))
-            for signal_kind, method in _METHODS:
-                see = getattr(evidence, method, None)
-                if see is not None:
-                    watching[signal_kind].append((rule.id, see))
-        self.watching = watching
+            witnesses.append(evidence)
+        self.witnesses = tuple(witnesses)
 
     def seeing(self) -> Iterator[tuple[str, Evidence]]:
         """Yield the evidence of the rules that see the product now, by rule id."""
-        if self.plan is not None:
-            for rule, _ in self.plan.seeing(self.product_id, self.room_id, self.category):
-                yield rule.id, self.evidence[rule.id][1]
+        for (rule, _), evidence in zip(self.scope.rules, self.witnesses, strict=True):
+            yield rule.id, evidence
 
     def all_fuses(self) -> Iterator[Fuse]:
         """Yield every fuse that was ever open, by rule id, then SKU (none first)."""
@@ -142,12 +136,3 @@ class ProductState:
             }
             whole = bool(stocked) and stocked <= skus
         return whole, sorted(skus)
-
-
-_METHODS = (
-    (ORDER, "on_order"),
-    (CANCELLATION, "on_cancellation"),
-    (RETURN, "on_return"),
-    (COMPLAINT, "on_complaint"),
-    (STOCK, "on_stock"),
-)

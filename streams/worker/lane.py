@@ -33,8 +33,10 @@ from streams.worker.writer import Batch, Record, Writer
 
 _IDLE_S: Final = 1.0
 _LONGEST_REST_S: Final = 5.0
-_REST_BEHIND: Final = 4.0
+_REST_BEHIND: Final = 9.0
 _STALLED_S: Final = 5.0
+_WATCHLIST_BEHIND_S: Final = 5.0
+"""With a backlog the log's time flies, and a new watch list would be due at every flush."""
 
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ class Lane:
         self._outputs: list[Output] = []
         self.unsaved: deque[Delivery] = deque()
         self._behind = True
+        self._listed_s = self._loop.time()
         self._changed = False
         self._flushing_since: float | None = None
         self._rest_until = 0.0
@@ -242,7 +245,10 @@ class Lane:
         fuses: list[Record] = [
             (product_id.encode(), value, plain) for product_id, value in self._partition.take_fuse_states()
         ]
-        watchlist = self._partition.watchlist()
+        watchlist = None
+        if not self._behind or self._loop.time() >= self._listed_s + _WATCHLIST_BEHIND_S:
+            self._listed_s = self._loop.time()
+            watchlist = self._partition.watchlist()
         batches = [
             Batch(names.fuse_events, number, events),
             Batch(names.replenishment, number, requests),
