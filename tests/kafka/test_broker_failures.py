@@ -66,7 +66,7 @@ def past(seed: int, seconds: float = 60) -> list[CaptureRecord]:
 async def test_a_broker_that_crashes_and_comes_back_in_mid_stream(
     broker: KafkaBroker, prefix: str, tmp_path: Path
 ) -> None:
-    lead = timedelta(seconds=20)
+    lead = timedelta(seconds=45)
     with Cluster(broker.bootstrap, prefix, tmp_path) as cluster:
         cluster.apply_topics()
         intake, worker = cluster.intake(), cluster.worker()
