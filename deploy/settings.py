@@ -55,7 +55,7 @@ class IntakeSettings(BaseModel):
         seconds=0.5
     )
     tick_margin: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=5))] = timedelta(seconds=1)
-    frame_signals: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    frame_signals: Annotated[int, Field(ge=1, le=10_000)] = 2_000
 
 
 class WorkerSettings(BaseModel):

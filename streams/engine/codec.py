@@ -80,7 +80,7 @@ def _encode_memory(facts: dict[str, int], clock: int) -> list[Any]:
     forgotten = clock - MEMORY_MS
     if facts and next(iter(facts.values())) <= forgotten:
         facts = {fact: applied for fact, applied in facts.items() if applied > forgotten}
-    return [list(facts), [clock - applied for applied in facts.values()]] if facts else []
+    return [list(facts), list(map(clock.__sub__, facts.values()))] if facts else []
 
 
 def _decode_memory(data: list[Any], clock: int) -> dict[str, int]:
