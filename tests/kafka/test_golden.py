@@ -97,7 +97,7 @@ async def test_live_with_kills_and_a_zombie_gives_the_events_of_replay(
     with Cluster(kafka.bootstrap, prefix, tmp_path) as cluster:
         cluster.apply_topics()
         cluster.start(intakes=2, workers=3)
-        records = upcoming(30, seed=6, late=0.0)
+        records = upcoming(30, seed=6)
         faults = Faults(cluster, Random(6), kills=3, zombies=1, frozen=timedelta(seconds=9))
         await asyncio.gather(send_live(cluster, records, LEAD), faults.run())
         assert await compare(cluster, replay(records, tmp_path)) > 1_000
