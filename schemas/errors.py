@@ -13,8 +13,7 @@
     │   └── FencedError         has given our lane to a successor
     └── LogError                the signals log or the state beside it
         ├── FrameError          a record of the signals topic that is no frame
-        ├── StateError          a state that this version cannot read
-        └── GapError            offsets of the signals log that are gone
+        └── StateError          a state that this version cannot read
 
 A record of an input topic that cannot be used is no error: it goes to its `dlq.` topic and is counted (contract,
 section 3). The message of every error names what it is about, as `topic[partition]@offset` and product where there are
@@ -152,12 +151,4 @@ class StateError(LogError):
 
     Effect: the lane does not open. Action: go back to the version that wrote it, or rebuild the state from the signals
     log as the runbook says.
-    """
-
-
-class GapError(LogError):
-    """Cause: the signals log no longer has the frame that comes next: retention deleted it while no worker ran.
-
-    Effect: the lane does not go on by itself, because signals are missing. Action: as the runbook says: accept the gap,
-    or send the records of the outage again from the input topics.
     """

@@ -50,6 +50,11 @@ class Partition:
     def __len__(self) -> int:
         return len(self._cold) + sum(1 for product_id in self._hot if product_id not in self._cold)
 
+    @property
+    def positions(self) -> dict[str, int]:
+        """The position of the last signal applied of each source, by its name ``topic/partition``."""
+        return self._positions
+
     def apply(self, sources: Sequence[str], signals: Iterable[Signal]) -> list[Output]:
         """Apply signals in order, but those whose position in their source was applied before."""
         positions = [self._positions.get(source, -1) for source in sources]
