@@ -125,7 +125,7 @@ class Service:
         """Continue it (SIGCONT): it does not know that time has passed."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def drain(self, grace: timedelta = timedelta(seconds=30)) -> int:
+    def drain(self, grace: timedelta = timedelta(seconds=60)) -> int:
         """End it in order (SIGTERM) and return its exit code."""
         os.kill(self.pid, signal.SIGTERM)
         return self._reap(grace)
@@ -204,7 +204,7 @@ class Cluster:
         """The consumer group of the workers."""
         return f"{self.prefix}-worker"
 
-    def run(self, *arguments: str, within: timedelta = timedelta(seconds=60)) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, within: timedelta = timedelta(seconds=120)) -> subprocess.CompletedProcess[str]:
         """Run one `livefuse` command to its end; nothing is checked."""
         return subprocess.run(
             [*LIVEFUSE, *arguments],

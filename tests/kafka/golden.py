@@ -33,7 +33,7 @@ from tests.kafka.reading import Record, committed, drained
 Events = dict[str, list[bytes]]
 """The values of an output topic for each product, in their order."""
 
-_TICKS: Final = timedelta(seconds=15)
+_TICKS: Final = timedelta(seconds=45)
 """How far ticks may stay behind the wall clock."""
 
 _TIMER_EVENTS: Final = frozenset({"fuse.probation", "fuse.closed", "override.cleared"})
@@ -91,7 +91,7 @@ def time_ms(value: dict[str, Any]) -> int:
 
 
 async def compare(
-    cluster: Cluster, expected: Expected, *, within: timedelta = timedelta(seconds=90), repeats: bool = False
+    cluster: Cluster, expected: Expected, *, within: timedelta = timedelta(seconds=150), repeats: bool = False
 ) -> int:
     """Wait until the cluster has worked off all that was sent to it, and hold its fuse events against replay.
 

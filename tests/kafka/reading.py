@@ -86,7 +86,7 @@ async def drained(cluster: Cluster, within: timedelta) -> None:
         await _reached(admin, cluster.worker_group, signals, within)
 
 
-async def decided(cluster: Cluster, count: int, within: timedelta = timedelta(seconds=60)) -> None:
+async def decided(cluster: Cluster, count: int, within: timedelta = timedelta(seconds=120)) -> None:
     """Return when there are about `count` fuse events (the ends of transactions are counted too)."""
 
     async def are_there() -> bool:

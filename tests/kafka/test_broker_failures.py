@@ -25,7 +25,7 @@ from tests.kafka.reading import decided
 
 pytestmark = pytest.mark.kafka
 
-SOON = timedelta(seconds=30)
+SOON = timedelta(seconds=90)
 USAGE = 2
 AWAY = "the broker is away or does not take records"
 """What intake and worker say while they wait for a broker that they had."""

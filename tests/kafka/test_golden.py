@@ -25,10 +25,10 @@ from tests.kafka.golden import compare, replay
 
 pytestmark = pytest.mark.kafka
 
-LEAD = timedelta(seconds=4)
+LEAD = timedelta(seconds=8)
 """How long before its time a record is sent: what a slow machine may fall behind without a record being late."""
 
-STARTING = timedelta(seconds=8)
+STARTING = timedelta(seconds=10)
 
 
 def past(*, late: float = 0.03) -> list[CaptureRecord]:
