@@ -29,7 +29,28 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
             raise
         pytest.skip(str(error))
     yield broker
-    broker.stop()
+    # Nobody wants its data any more, and an orderly end may take long.
+    broker.kill()
+
+
+@pytest.fixture(scope="session")
+def _mortal_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(tmp_path_factory.mktemp("mortal"))
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def mortal_kafka(_mortal_kafka: KafkaBroker) -> KafkaBroker:
+    """Return a real Kafka that runs, and that a test may end and start as it likes; skipped or failed as `kafka`."""
+    if _mortal_kafka.pid is None:
+        try:
+            _mortal_kafka.start()
+        except KafkaUnavailableError as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(str(error))
+    return _mortal_kafka
 
 
 @pytest.fixture

@@ -208,15 +208,14 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 
 def test_interrupting_is_quiet() -> None:
-    process = subprocess.Popen(
-        [*LIVEFUSE, "simulate", "--duration", "endless", "--capture", "-"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
-    assert process.stdout.readline(), "it is in the middle of its work"
-    process.send_signal(2)
-    _, told = process.communicate(timeout=60)
+    command = [*LIVEFUSE, "simulate", "--duration", "endless", "--capture", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline(), "it is in the middle of its work"
+        process.send_signal(2)
+        try:
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert told == ""

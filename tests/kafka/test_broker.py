@@ -54,20 +54,20 @@ async def test_lz4_and_old_timestamps_are_kept(kafka: KafkaBroker, prefix: str) 
     assert await read(kafka, prefix, 1) == [b"sold in 2010"]
 
 
-async def test_a_killed_broker_comes_back_with_its_data_at_its_address(tmp_path: Path, prefix: str) -> None:
-    with KafkaBroker(tmp_path) as broker:
-        address = broker.bootstrap
-        await create_topic(broker, prefix)
-        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
-        await producer.start()
-        await producer.send_and_wait(prefix, b"before")
-        broker.kill()
-        assert broker.pid is None
-        broker.start()
-        await producer.send_and_wait(prefix, b"after")
-        await producer.stop()
-        assert broker.bootstrap == address
-        assert await read(broker, prefix, 2) == [b"before", b"after"]
+async def test_a_killed_broker_comes_back_with_its_data_at_its_address(mortal_kafka: KafkaBroker, prefix: str) -> None:
+    broker = mortal_kafka
+    address = broker.bootstrap
+    await create_topic(broker, prefix)
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
+    await producer.start()
+    await producer.send_and_wait(prefix, b"before")
+    broker.kill()
+    assert broker.pid is None
+    broker.start()
+    await producer.send_and_wait(prefix, b"after")
+    await producer.stop()
+    assert broker.bootstrap == address
+    assert await read(broker, prefix, 2) == [b"before", b"after"]
 
 
 def test_missing_jars_are_named_with_the_way_out(tmp_path: Path) -> None:

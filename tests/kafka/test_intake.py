@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -494,50 +493,45 @@ async def test_frames_that_the_broker_never_takes_end_the_intake_and_are_not_com
 
 
 async def test_a_broker_that_is_away_is_waited_for(
-    tmp_path: Path, prefix: str, caplog: pytest.LogCaptureFixture
+    mortal_kafka: KafkaBroker, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "streams")
-    broker = KafkaBroker(tmp_path)
-    broker.start()
+    broker = mortal_kafka
     rig = Rig(broker.bootstrap, prefix)
     await rig.create_topics()
-    broker.stop()
-    try:
-        async with intake(rig.config) as running:
+    await asyncio.to_thread(broker.stop)
+    async with intake(rig.config) as running:
 
-            async def is_told() -> bool:
-                return "broker.unavailable" in caplog.text
+        async def is_told() -> bool:
+            return "broker.unavailable" in caplog.text
 
-            await until(is_told, "the intake says that no broker is there", within=SOON)
-            assert broker.bootstrap in caplog.text
-            await asyncio.to_thread(broker.start)
-            await rig.send([(rig.names.orders, 0, order(1, now_ms()))])
-            await rig.frames(1)
-            # It goes away in mid-stream, with records on their way.
-            await asyncio.to_thread(broker.kill)
-            await asyncio.sleep(2)
-            await asyncio.to_thread(broker.start)
-            await rig.send([(rig.names.orders, 0, order(2, now_ms()))])
-            frames = await rig.frames(2)
-            await running.live()
-        found = [place[:3] for each in frames.values() for place in lines(each)]
-        assert sorted(set(found)) == [(rig.names.orders, 0, 0), (rig.names.orders, 0, 1)]
-    finally:
-        broker.stop()
-
-
-async def test_stopping_while_the_broker_is_away_does_not_take_long(tmp_path: Path, prefix: str) -> None:
-    with KafkaBroker(tmp_path) as broker:
-        rig = Rig(broker.bootstrap, prefix)
-        await rig.create_topics()
-        running = Running(rig.config)
-        await running.live()
+        await until(is_told, "the intake says that no broker is there", within=SOON)
+        assert broker.bootstrap in caplog.text
+        await asyncio.to_thread(broker.start)
+        await rig.send([(rig.names.orders, 0, order(1, now_ms()))])
+        await rig.frames(1)
+        # It goes away in mid-stream, with records on their way.
         await asyncio.to_thread(broker.kill)
-        await asyncio.sleep(1)
-        began = time.monotonic()
-        await running.end()
-        # Its own limits make up some seven seconds; a request that waits for the broker takes forty.
-        assert time.monotonic() - began < 20
+        await asyncio.sleep(2)
+        await asyncio.to_thread(broker.start)
+        await rig.send([(rig.names.orders, 0, order(2, now_ms()))])
+        frames = await rig.frames(2)
+        await running.live()
+    found = [place[:3] for each in frames.values() for place in lines(each)]
+    assert sorted(set(found)) == [(rig.names.orders, 0, 0), (rig.names.orders, 0, 1)]
+
+
+async def test_stopping_while_the_broker_is_away_does_not_take_long(mortal_kafka: KafkaBroker, prefix: str) -> None:
+    rig = Rig(mortal_kafka.bootstrap, prefix)
+    await rig.create_topics()
+    running = Running(rig.config)
+    await running.live()
+    await asyncio.to_thread(mortal_kafka.kill)
+    await asyncio.sleep(1)
+    began = time.monotonic()
+    await running.end()
+    # Its own limits make up some seven seconds; a request that waits for the broker takes forty.
+    assert time.monotonic() - began < 20
     waiting = Running(rig.config)
     await asyncio.sleep(0.5)
     await waiting.end()

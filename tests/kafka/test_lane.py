@@ -62,9 +62,12 @@ async def hosted(config: WorkerConfig, frames: Sequence[Sequence[Signal]]) -> As
         for each in frames:
             await intake.write(0, frame(each))
     host = Host(config)
-    yield host
-    for lane in host.lanes:
-        await lane.close()
+    try:
+        yield host
+    finally:
+        # Also when the test has failed: a producer that nobody closes would fail another test, far from here.
+        for lane in host.lanes:
+            await lane.close()
 
 
 def cut(batch: list[Signal], size: int) -> list[list[Signal]]:

@@ -124,16 +124,17 @@ async def test_a_stopped_worker_drains(kafka: KafkaBroker, prefix: str, worker_o
         again.stop()
 
 
-async def test_a_worker_ends_soon_also_when_the_broker_has_gone(prefix: str, worker_of: Start, tmp_path: Path) -> None:
-    with KafkaBroker(tmp_path / "broker") as broker:
-        config = config_of(broker.bootstrap, prefix)
-        await create_topics(config)
-        worker = worker_of(config)
-        await worker.until("lane.opened")
-        async with Intake(config) as intake:
-            await intake.write_all(signals(100))
-        broker.kill()
-        assert await asyncio.to_thread(worker.stop) == 0
+async def test_a_worker_ends_soon_also_when_the_broker_has_gone(
+    mortal_kafka: KafkaBroker, prefix: str, worker_of: Start
+) -> None:
+    config = config_of(mortal_kafka.bootstrap, prefix)
+    await create_topics(config)
+    worker = worker_of(config)
+    await worker.until("lane.opened")
+    async with Intake(config) as intake:
+        await intake.write_all(signals(100))
+    mortal_kafka.kill()
+    assert await asyncio.to_thread(worker.stop) == 0
 
 
 async def test_signals_of_two_intakes_wait_for_each_other_also_across_a_crash(
