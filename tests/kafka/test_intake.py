@@ -492,6 +492,13 @@ async def test_frames_that_the_broker_never_takes_end_the_intake_and_are_not_com
     assert (await rig.committed()).get(TopicPartition(rig.names.orders, 0), 0) == 0
 
 
+async def come_back(broker: KafkaBroker) -> None:
+    """Start the broker while the intake, in this process, goes on."""
+    # From this thread: a process that is tethered dies with the thread that has started it.
+    broker.launch()
+    await asyncio.to_thread(broker.wait_ready)
+
+
 async def test_a_broker_that_is_away_is_waited_for(
     mortal_kafka: KafkaBroker, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -507,13 +514,13 @@ async def test_a_broker_that_is_away_is_waited_for(
 
         await until(is_told, "the intake says that no broker is there", within=SOON)
         assert broker.bootstrap in caplog.text
-        await asyncio.to_thread(broker.start)
+        await come_back(broker)
         await rig.send([(rig.names.orders, 0, order(1, now_ms()))])
         await rig.frames(1)
         # It goes away in mid-stream, with records on their way.
         await asyncio.to_thread(broker.kill)
         await asyncio.sleep(2)
-        await asyncio.to_thread(broker.start)
+        await come_back(broker)
         await rig.send([(rig.names.orders, 0, order(2, now_ms()))])
         frames = await rig.frames(2)
         await running.live()
