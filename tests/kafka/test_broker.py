@@ -1,5 +1,6 @@
 """The harness itself: a broker of the tests survives its own crash with all that was acknowledged."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
+from tests.kafka.reading import committed
 
 pytestmark = pytest.mark.kafka
 
@@ -42,6 +44,22 @@ async def test_a_transaction_is_read_only_when_committed(kafka: KafkaBroker, pre
         await producer.send_and_wait(prefix, b"committed")
     await producer.stop()
     assert await read(kafka, prefix, 1) == [b"committed"]
+
+
+@pytest.mark.parametrize("end", ["commit", "abort"])
+async def test_the_harness_reads_a_topic_to_the_end_of_the_transactions_that_are_open(
+    kafka: KafkaBroker, prefix: str, end: str
+) -> None:
+    await create_topic(kafka, prefix)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, transactional_id=prefix)
+    await producer.start()
+    await producer.begin_transaction()
+    await producer.send_and_wait(prefix, b"sent")
+    reading = asyncio.create_task(committed(kafka.bootstrap, prefix))
+    assert not (await asyncio.wait({reading}, timeout=1.0))[0]
+    await (producer.commit_transaction() if end == "commit" else producer.abort_transaction())
+    assert [each.value for each in await reading] == ([b"sent"] if end == "commit" else [])
+    await producer.stop()
 
 
 async def test_lz4_and_old_timestamps_are_kept(kafka: KafkaBroker, prefix: str) -> None:
