@@ -34,23 +34,29 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
 
 
 @pytest.fixture(scope="session")
-def _mortal_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(tmp_path_factory.mktemp("mortal"))
-    yield broker
-    broker.kill()
+def _mortals() -> Iterator[list[KafkaBroker]]:
+    brokers: list[KafkaBroker] = []
+    yield brokers
+    for each in brokers:
+        each.kill()
 
 
 @pytest.fixture
-def mortal_kafka(_mortal_kafka: KafkaBroker) -> KafkaBroker:
-    """Return a real Kafka that runs, and that a test may end and start as it likes; skipped or failed as `kafka`."""
-    if _mortal_kafka.pid is None:
+def mortal_kafka(_mortals: list[KafkaBroker], tmp_path_factory: pytest.TempPathFactory) -> KafkaBroker:
+    """Return a real Kafka that runs, and that a test may end and start as it likes; skipped or failed as `kafka`.
+
+    If the last one was left dead this is a new one: one that comes back from a crash answers before it takes topics.
+    """
+    if not _mortals or _mortals[-1].pid is None:
+        broker = KafkaBroker(tmp_path_factory.mktemp("mortal"))
         try:
-            _mortal_kafka.start()
+            broker.start()
         except KafkaUnavailableError as error:
             if os.environ.get("CI"):
                 raise
             pytest.skip(str(error))
-    return _mortal_kafka
+        _mortals.append(broker)
+    return _mortals[-1]
 
 
 @pytest.fixture
