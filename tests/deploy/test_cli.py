@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -209,11 +208,14 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 
 def test_interrupting_is_quiet() -> None:
-    process = subprocess.Popen(
-        [*LIVEFUSE, "simulate", "--duration", "endless", "--capture", "/dev/null"], stderr=subprocess.PIPE, text=True
-    )
-    time.sleep(2)
-    process.send_signal(2)
-    _, told = process.communicate(timeout=10)
+    command = [*LIVEFUSE, "simulate", "--duration", "endless", "--capture", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline(), "it is in the middle of its work"
+        process.send_signal(2)
+        try:
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert told == ""

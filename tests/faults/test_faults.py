@@ -23,7 +23,7 @@ from tests.kafka.golden import Expected, compare, replay
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults_long, pytest.mark.timeout(1500)]
 
-LEAD = timedelta(seconds=3)
+LEAD = timedelta(seconds=8)
 SESSION = timedelta(seconds=6)
 FROZEN = SESSION + timedelta(seconds=4)
 LIVE_S = 420
