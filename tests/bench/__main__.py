@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     document = orjson.dumps(as_json(on, results), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
     if options.out:
         options.out.write_text(document)
-    sys.stdout.write(document if options.json else as_text(on, results))
+    sys.stdout.write(document if options.json else as_text(results, on))
     return 1 if any(result.failed for result in results) else 0
 
 
@@ -55,12 +55,12 @@ async def _measure(bootstrap: str, directory: Path, parts: Sequence[str], option
         elif part == "faust":
             result = await comparator.measure(bootstrap, directory, comparator.FAUST, options.faust_records)
         elif part == "latency":
-            result = await latency.measure(bootstrap, directory, options.probes)
+            result = await latency.measure(bootstrap, directory, options.probes, realtime=options.realtime)
         else:
             result = await memory.measure(bootstrap, directory, options.products)
-        results.append(
-            result._replace(figures=result.figures + before.figures("before") + Conditions.now().figures("after"))
-        )
+        result = result._replace(figures=result.figures + before.figures("before") + Conditions.now().figures("after"))
+        tell(as_text([result]))
+        results.append(result)
     return results + _ratios(results)
 
 
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--records", type=int, default=600_000, help="backlog of throughput and plain [600,000]")
     parser.add_argument("--sale", action="store_true", help="throughput with a sale of `livefuse simulate`")
     parser.add_argument("--probes", type=int, default=300, help="of latency [300]")
+    parser.add_argument("--realtime", action="store_true", help="latency undisturbed by other processes (as root)")
     parser.add_argument("--products", type=int, default=1_000_000, help="of memory [1,000,000]")
     parser.add_argument("--faust-records", type=int, default=40_000, help="backlog of faust [40,000]")
     parser.add_argument("--json", action="store_true", help="write JSON to standard output")

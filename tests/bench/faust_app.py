@@ -37,17 +37,16 @@ rules = SimpleRules(
 log = logging.getLogger(__name__)
 
 
-async def end(_: Any, error: BaseException) -> None:
-    """End the process. Faust would log the error, lose the record and start the agent anew."""
-    log.error("the agent has failed: %r", error)
-    os._exit(1)
-
-
-@app.agent(records, on_error=end)
+@app.agent(records)
 async def decide(stream: Any) -> None:
     """Send an event for each record that trips a product."""
     async for record in stream:
-        rule = rules.apply(record)
+        try:
+            rule = rules.apply(record)
+        except Exception:
+            # Faust would lose the record, start the agent anew and go on like that for ever.
+            log.exception("the agent has failed")
+            os._exit(1)
         if rule is not None:
             product_id = record["product_id"]
             await events.send(key=product_id, value={"product_id": product_id, "rule": rule})

@@ -13,6 +13,7 @@ The timestamps that Kafka keeps tell where the time goes, to a millisecond, so t
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -28,6 +29,7 @@ from deploy.simulator.messages import complaint
 from schemas.rules import DEFAULT_RULES, ComplaintSurgeLimits, Rule, RuleSet
 from tests.bench.backlog import NAMES, PARTITIONS, sentinels
 from tests.bench.pipeline import Pipeline
+from tests.bench.process import hurried
 from tests.bench.report import Figure, Result, tell
 
 _WARM_UP: Final = 30
@@ -46,35 +48,30 @@ class _Probe(NamedTuple):
     took_ms: float
 
 
-async def measure(bootstrap: str, directory: Path, probes: int) -> Result:
-    """Measure with so many probes, one at a time, at random intervals."""
+async def measure(bootstrap: str, directory: Path, probes: int, *, realtime: bool) -> Result:
+    """Measure with so many probes, one at a time, at random intervals.
+
+    With `realtime` other processes of the machine do not get in the way.
+    """
     async with Pipeline.opened(bootstrap, directory, "latency") as pipeline:
         await pipeline.load(_rules())
         await pipeline.load(sentinels(_now_ms()))
         pipeline.start()
         await pipeline.applied(1)
         await pipeline.settle()
-        tell(f"doing nothing for {_IDLE_S:.0f} s")
-        before = pipeline.cpu()
-        await asyncio.sleep(_IDLE_S)
-        idle = pipeline.cpu()
-        tell(f"{probes} probes")
-        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
-        await producer.start()
-        try:
-            rng = Random(1)
-            found = [
-                await _probe(pipeline, producer, f"probe-{number}", rng.uniform(_LEAST_PAUSE_S, _MOST_PAUSE_S))
-                for number in range(_WARM_UP + probes)
-            ][_WARM_UP:]
-        finally:
-            await producer.stop()
+        with hurried() if realtime else nullcontext():
+            tell(f"doing nothing for {_IDLE_S:.0f} s")
+            before = pipeline.cpu()
+            await asyncio.sleep(_IDLE_S)
+            idle = pipeline.cpu()
+            tell(f"{probes} probes")
+            found = await _probes(bootstrap, pipeline, probes)
         framed_ms = await _framed(bootstrap, pipeline.cluster.names.signals)
         written_ms = {each.product_id: pipeline.listener.written_ms[each.product_id][0] for each in found}
         pipeline.drain()
     took_ms = [each.took_ms for each in found]
     return Result(
-        "latency",
+        "latency, real-time priority" if realtime else "latency",
         (
             Figure("p50", _percentile(took_ms, 50), "ms"),
             Figure("p90", _percentile(took_ms, 90), "ms"),
@@ -99,6 +96,19 @@ async def measure(bootstrap: str, directory: Path, probes: int) -> Result:
             Figure("CPU while idle, worker", 100 * (idle.worker - before.worker) / _IDLE_S, "%"),
         ),
     )
+
+
+async def _probes(bootstrap: str, pipeline: Pipeline, number: int) -> list[_Probe]:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    await producer.start()
+    try:
+        rng = Random(1)
+        return [
+            await _probe(pipeline, producer, f"probe-{each}", rng.uniform(_LEAST_PAUSE_S, _MOST_PAUSE_S))
+            for each in range(_WARM_UP + number)
+        ][_WARM_UP:]
+    finally:
+        await producer.stop()
 
 
 async def _probe(pipeline: Pipeline, producer: AIOKafkaProducer, product_id: str, pause_s: float) -> _Probe:
