@@ -81,7 +81,7 @@ def _ratios(results: Sequence[Result]) -> list[Result]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure livefuse on a real Kafka.")
-    parser.add_argument("parts", nargs="*", default=["all"], choices=(*PARTS, "all"), metavar="part",
+    parser.add_argument("parts", nargs="*", default="all", choices=(*PARTS, "all"), metavar="part",
                         help=f"any of {', '.join(PARTS)} [all]; ratios need throughput and plain or faust")  # fmt: skip
     parser.add_argument("--records", type=int, default=600_000, help="backlog of throughput and plain [600,000]")
     parser.add_argument("--sale", action="store_true", help="throughput with a sale of `livefuse simulate`")
