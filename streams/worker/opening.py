@@ -44,7 +44,7 @@ class Opening:
         try:
             # In this order: nothing can be written any more to what is read then.
             await writer.start(_written(config))
-            partition = Partition(number, DEFAULT_RULES, config.hot_products)
+            partition = Partition(number, DEFAULT_RULES)
             recovered = await self.store.recover(number, partition.load)
             alignment = Alignment(source_rank(config.topics), lambda: partition.positions)
             saved = self._take_up(partition, alignment, recovered)
@@ -66,6 +66,7 @@ class Opening:
             writer,
             saved=saved,
             interval_s=config.flush_interval_ms / _MS,
+            hot_products=config.hot_products,
             failed=failed,
             counts=self._counts,
         )
