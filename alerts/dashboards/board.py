@@ -107,9 +107,9 @@ class Board:
         """Return the dashboard as Grafana reads it from a file."""
         document: dict[str, Any] = json.loads(JSONEncoder().encode(self._board.build()))
         document["schemaVersion"] = SCHEMA_VERSION
-        for link in document["links"]:
-            # The library would put every link into a menu that only the newest Grafana has.
-            del link["placement"]
+        for each in (*document["links"], *document["annotations"].get("list", [])):
+            # The library would put them into a menu, which only the newest Grafana has.
+            del each["placement"]
         return document
 
     def _add_links(self) -> None:

@@ -51,7 +51,7 @@ def open_fuses(board: Board, labels: str = "") -> list[Column]:
     """
     fuses = f"max by ({FUSE}) (livefuse_product_fuse_open{labels})"
     return [
-        Column("SKU", label="sku_id"),
+        Column(board.word("sku"), label="sku_id"),
         Column(board.word("rule"), label="rule"),
         severity(board),
         Column(board.word("room"), label="room_id"),

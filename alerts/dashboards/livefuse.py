@@ -3,7 +3,7 @@
 from typing import Final
 
 from alerts.dashboards.board import Board
-from alerts.dashboards.panels import GREEN, RED, alarm, bars, lines, number, states
+from alerts.dashboards.panels import GREEN, PER_SECOND, RED, alarm, bars, lines, number, states
 from alerts.dashboards.queries import RANGE, SPARSE, Query, increase, or_zero, quantile, quantiles, rate
 from alerts.dashboards.tables import Column, cells
 
@@ -34,33 +34,32 @@ def _now(board: Board) -> None:
         Column(board.word("version"), label="version"),
         Column(board.word("processes"), expr="count by (role, version) (livefuse_build_info)"),
     ]
-    board.panel("processes", cells(processes, board.word("role")), 6)
-    board.panel("behind", number("s", [Query("max(livefuse_log_lag_seconds)")]), 6, 4)
+    board.panel("processes", cells(processes, board.word("role")), 6, 5)
+    board.panel("behind", number("s", [Query("max(livefuse_log_lag_seconds)")]), 3, 5)
     passed = "time() - min(livefuse_intake_passed_timestamp_seconds)"
-    board.panel("passed", number("s", [Query(passed)]), 6, 4)
-    board.panel("unflushed", number("s", [Query("max(livefuse_unflushed_seconds)")]), 6, 4)
+    board.panel("passed", number("s", [Query(passed)]), 3, 5)
+    board.panel("unflushed", number("s", [Query("max(livefuse_unflushed_seconds)")]), 3, 5)
     letters = or_zero(increase("livefuse_dead_letters_total", window=RANGE), _INTAKES)
-    board.panel("dead_letters_in_range", alarm("short", [Query(letters)], over_range=True), 6, 4)
-    board.panel("channels_failing", alarm("short", [Query("sum(livefuse_channel_failing)")]), 6, 4)
-    board.panel("rules_version", number("none", [Query("min(livefuse_rules_version)")]), 6, 4)
+    board.panel("dead_letters_in_range", alarm("short", [Query(letters)], over_range=True), 3, 5)
+    board.panel("channels_failing", alarm("short", [Query("sum(livefuse_channel_failing)")]), 3, 5)
+    board.panel("rules_version", number("none", [Query("min(livefuse_rules_version)")]), 3, 5)
 
 
 def _throughput(board: Board) -> None:
     board.row("throughput")
-    unit = board.word("per_second_unit")
     records = rate(f"livefuse_records_total{_ONLY}", "topic, outcome")
-    board.panel("records", lines(unit, [Query(records, "{{topic}} {{outcome}}")]), 8)
+    board.panel("records", lines(PER_SECOND, [Query(records, "{{topic}} {{outcome}}")]), 8)
     signals = rate(f"livefuse_signals_total{_ONLY}", "kind, outcome")
-    board.panel("signals", lines(unit, [Query(signals, "{{kind}} {{outcome}}")]), 8)
+    board.panel("signals", lines(PER_SECOND, [Query(signals, "{{kind}} {{outcome}}")]), 8)
     by_worker = rate(f"livefuse_signals_total{_ONLY}", "instance")
-    board.panel("signals_by_worker", lines(unit, [Query(by_worker, "{{instance}}")]), 8)
+    board.panel("signals_by_worker", lines(PER_SECOND, [Query(by_worker, "{{instance}}")]), 8)
     written = [
         Query(rate(f"livefuse_frames_written_total{_ONLY}", "instance"), f"{board.word('frames')} {{{{instance}}}}"),
         Query(rate(f"livefuse_ticks_written_total{_ONLY}", "instance"), f"{board.word('ticks')} {{{{instance}}}}"),
     ]
-    board.panel("frames", lines(unit, written), 8)
+    board.panel("frames", lines(PER_SECOND, written), 8)
     evaluations = rate(f"livefuse_rule_evaluations_total{_ONLY}", "rule")
-    board.panel("evaluations", lines(unit, [Query(evaluations, "{{rule}}")]), 8)
+    board.panel("evaluations", lines(PER_SECOND, [Query(evaluations, "{{rule}}")]), 8)
     transitions = increase(f"livefuse_fuse_transitions_total{_ONLY}", "rule, from, to")
     board.panel("transitions", bars("short", [Query(transitions, "{{rule}} {{from}} → {{to}}")]), 8)
 
@@ -98,18 +97,17 @@ def _latency(board: Board) -> None:
 
 def _errors(board: Board) -> None:
     board.row("errors")
-    unit = board.word("per_second_unit")
     letters = increase(f"livefuse_dead_letters_total{_ONLY}", "topic, reason")
     board.panel("dead_letters", bars("short", [Query(letters, "{{topic}} {{reason}}")]), 8)
     late = rate(f"livefuse_late_signals_total{_ONLY}", "kind")
-    board.panel("late", lines(unit, [Query(late, "{{kind}}")]), 8)
+    board.panel("late", lines(PER_SECOND, [Query(late, "{{kind}}")]), 8)
     repeated = [
         Query(rate(f'livefuse_signals_total{{outcome="duplicate",{_HERE}}}', "kind"), "{{kind}}"),
         Query(rate(f"livefuse_signals_repeated_total{_ONLY}"), board.word("redelivered")),
     ]
-    board.panel("duplicates", lines(unit, repeated), 8)
+    board.panel("duplicates", lines(PER_SECOND, repeated), 8)
     flushes = rate(f"livefuse_flushes_total{_ONLY}", "outcome")
-    board.panel("flushes", lines(unit, [Query(flushes, "{{outcome}}")]), 8)
+    board.panel("flushes", lines(PER_SECOND, [Query(flushes, "{{outcome}}")]), 8)
     lost = [
         Query(increase(f"livefuse_gap_frames_total{_ONLY}"), board.word("gap_frames")),
         Query(increase(f"livefuse_commands_rejected_total{_ONLY}"), board.word("commands_rejected")),

@@ -37,6 +37,9 @@ from alerts.dashboards.queries import Query
 DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 """Every panel asks the Prometheus that is chosen at the top of the dashboard."""
 
+PER_SECOND: Final = "suffix:/s"
+"""The unit of rates, for Grafana: an amount is not shortened to thousands."""
+
 GREEN: Final = "green"
 RED: Final = "red"
 BLUE: Final = "blue"

@@ -4,7 +4,7 @@ from typing import Final
 
 from alerts.dashboards import columns
 from alerts.dashboards.board import Board
-from alerts.dashboards.panels import alarm, bars, lines, number
+from alerts.dashboards.panels import PER_SECOND, alarm, bars, lines, number
 from alerts.dashboards.queries import (
     RANGE,
     RISK,
@@ -59,7 +59,7 @@ def _products(board: Board) -> None:
     risks = f"max by ({RISK}) (livefuse_product_nearness_ratio{{{SHOWN}}})"
     near = [
         columns.product(board),
-        Column("SKU", label="sku_id"),
+        Column(board.word("sku"), label="sku_id"),
         Column(board.word("rule"), label="rule"),
         Column(board.word("nearness"), expr=risks, unit="percentunit", look=NEARNESS),
         *columns.measured_and_limit(board, risks),
@@ -78,13 +78,12 @@ def _sale(board: Board) -> None:
         return rate(f'livefuse_signals_total{{kind="{kind}",outcome="applied"}}')
 
     board.row("sale")
-    unit = board.word("per_second_unit")
     orders = [Query(applied("order"), board.word("order")), Query(applied("cancellation"), board.word("cancellation"))]
-    board.panel("orders", lines(unit, orders), 6)
+    board.panel("orders", lines(PER_SECOND, orders), 6)
     for kind, key in (("return", "returns"), ("complaint", "complaints"), ("stock_level", "stock_levels")):
-        board.panel(key, lines(unit, [Query(applied(kind), board.word(kind))]), 6)
+        board.panel(key, lines(PER_SECOND, [Query(applied(kind), board.word(kind))]), 6)
     records = Query(rate('livefuse_records_total{outcome="used"}', "topic"), "{{topic}}")
-    board.panel("records", lines(unit, [records]), 12)
+    board.panel("records", lines(PER_SECOND, [records]), 12)
     crossings = Query(increase("livefuse_replenishment_requests_total"), board.word("crossings"))
     board.panel("crossings", bars("short", [crossings]), 12)
 
