@@ -40,7 +40,7 @@ def _now(board: Board) -> None:
     board.panel("passed", number("s", [Query(passed)]), 3, 5)
     board.panel("unflushed", number("s", [Query("max(livefuse_unflushed_seconds)")]), 3, 5)
     letters = or_zero(increase("livefuse_dead_letters_total", window=RANGE), _INTAKES)
-    board.panel("dead_letters_in_range", alarm("short", [Query(letters)], over_range=True), 3, 5)
+    board.panel("dead_letters_in_range", alarm("short", [Query(letters)]), 3, 5)
     board.panel("channels_failing", alarm("short", [Query("sum(livefuse_channel_failing)")]), 3, 5)
     board.panel("rules_version", number("none", [Query("min(livefuse_rules_version)")]), 3, 5)
 
@@ -113,10 +113,8 @@ def _errors(board: Board) -> None:
         Query(increase(f"livefuse_commands_rejected_total{_ONLY}"), board.word("commands_rejected")),
     ]
     board.panel("gaps_and_rejections", bars("short", lost), 8)
-    rebalances = [
-        Query(increase(f"livefuse_intake_rebalances_total{_ONLY}", "instance"), "{{instance}}"),
-    ]
-    board.panel("rebalances", bars("short", rebalances), 8)
+    rebalances = increase(f"livefuse_intake_rebalances_total{_ONLY}", "instance")
+    board.panel("rebalances", bars("short", [Query(rebalances, "{{instance}}")]), 8)
 
 
 def _lanes(board: Board) -> None:
@@ -158,7 +156,8 @@ def _telling(board: Board) -> None:
 def _processes(board: Board) -> None:
     def ours(expr: str) -> str:
         """Return a measure of processes for those that are livefuse's, with their role."""
-        return f"{expr} * on (job, instance) group_left (role) livefuse_build_info{_ONLY}"
+        roles = f"max by (job, instance, role) (livefuse_build_info{_ONLY})"
+        return f"{expr} * on (job, instance) group_left (role) {roles}"
 
     board.row("machines")
     legend = "{{role}} {{instance}}"

@@ -84,25 +84,29 @@ def bars(unit: str, queries: Sequence[Query]) -> timeseries.Panel:
     )
 
 
-def number(unit: str, queries: Sequence[Query], *, over_range: bool = False) -> stat.Panel:
-    """Return a panel of one large number: the last of a line that is drawn behind it, or one of the whole range."""
-    panel = (
+def number(unit: str, queries: Sequence[Query]) -> stat.Panel:
+    """Return a panel of one large number.
+
+    It asks for the present alone: with a line behind it, the number would be the last of the line, however long ago
+    that was, and a process that has ended would seem to live.
+    """
+    return (
         stat.Panel()
         .datasource(DATASOURCE)
         .unit(unit)
         .thresholds(one_colour(BLUE))
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .color_mode(BigValueColorMode.VALUE)
-        .graph_mode(BigValueGraphMode.NONE if over_range else BigValueGraphMode.AREA)
+        .graph_mode(BigValueGraphMode.NONE)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(values=False))
+        .targets(targets(queries, now=True))
     )
-    return panel.targets(targets(queries, now=over_range))
 
 
-def alarm(unit: str, queries: Sequence[Query], *, over_range: bool = False) -> stat.Panel:
+def alarm(unit: str, queries: Sequence[Query]) -> stat.Panel:
     """Return a number that should be 0: green then, red otherwise."""
     zero = ValueMap({"0": ValueMappingResult(color=GREEN, index=0)})
-    return number(unit, queries, over_range=over_range).thresholds(one_colour(RED)).mappings([zero])
+    return number(unit, queries).thresholds(one_colour(RED)).mappings([zero])
 
 
 def states(queries: Sequence[Query], names: Mapping[str, tuple[str, str]]) -> statetimeline.Panel:
@@ -127,7 +131,7 @@ def states(queries: Sequence[Query], names: Mapping[str, tuple[str, str]]) -> st
 
 def state(queries: Sequence[Query], names: Mapping[str, tuple[str, str]]) -> stat.Panel:
     """Return a panel of one state now; `names` has the text and the colour of each value."""
-    return number("none", queries).graph_mode(BigValueGraphMode.NONE).mappings([value_names(names)])
+    return number("none", queries).mappings([value_names(names)])
 
 
 def value_names(names: Mapping[str, tuple[str, str]]) -> ValueMap:

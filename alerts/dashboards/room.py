@@ -45,10 +45,10 @@ def _now(board: Board) -> None:
     nearest = f"max(livefuse_product_nearness_ratio{{{SHOWN}}})"
     board.panel("nearest", number("percentunit", [Query(nearest)]), 3, 4)
     crossings = increase("livefuse_replenishment_requests_total", window=RANGE)
-    board.panel("crossings_in_range", number("short", [Query(crossings)], over_range=True), 3, 4)
+    board.panel("crossings_in_range", number("short", [Query(crossings)]), 3, 4)
     # A quantile of no pages at all is not a number, and no panel should say so.
     delay = f"{quantile(0.99, 'livefuse_page_delay_seconds', window=RANGE)} >= 0"
-    board.panel("page_delay_in_range", number("s", [Query(delay)], over_range=True), 3, 4)
+    board.panel("page_delay_in_range", number("s", [Query(delay)]), 3, 4)
     board.panel("behind", number("s", [Query("max(livefuse_log_lag_seconds)")]), 3, 4)
 
 

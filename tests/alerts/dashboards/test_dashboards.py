@@ -124,6 +124,12 @@ def test_a_table_asks_for_now_and_names_its_columns(panel: dict[str, Any]) -> No
     assert [each["id"] for each in panel["transformations"]] == (["merge", "organize"] if several else ["organize"])
 
 
+@every_panel
+def test_a_number_is_that_of_now_or_none(panel: dict[str, Any]) -> None:
+    asks_for_now = {target["instant"] for target in panel["targets"]}
+    assert asks_for_now == {panel["type"] in {"stat", "table"}}
+
+
 @every_board
 def test_panels_lie_side_by_side_without_holes(board: dict[str, Any]) -> None:
     drawn = picture(board)
