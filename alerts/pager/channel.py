@@ -10,11 +10,9 @@ a URL, a token or a secret.
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from alerts.pager.notice import Notice
-
-Language = Literal["zh", "en", "both"]
 
 TIMEOUT_S: Final = 10.0
 """How long a service may take over one message."""
@@ -53,6 +51,9 @@ class Channel(Protocol):
     @property
     def per_minute(self) -> int | None:
         """How many messages a minute the service takes; None: as many as there are."""
+
+    def takes(self, notice: Notice) -> bool:
+        """Tell whether the service has a place for such a notice. What it does not take is never sent to it."""
 
     async def send(self, notices: Sequence[Notice]) -> None:
         """Send 1 to `largest_batch` notices as one message, oldest first; Rejected or Unavailable."""
