@@ -42,7 +42,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
 def from_file(path: Path) -> dict[str, Given]:
     """Return what a TOML file says, known or not; ConfigurationError when it cannot be read or is not TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         tree = tomllib.loads(text)
     except OSError as error:
         raise ConfigurationError(

@@ -209,8 +209,10 @@ class Rule(BaseModel):
     @model_serializer(mode="wrap")
     def _flatten(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = handler(self)
-        limits: dict[str, Any] = data.pop("limits")
-        data["override"] = data.pop("overrides")
+        # Either may be left out: by `exclude`, or by `exclude_defaults`.
+        limits: dict[str, Any] = data.pop("limits", {})
+        if "overrides" in data:
+            data["override"] = data.pop("overrides")
         return data | limits
 
     def matches(self, product_id: str, room_id: str | None, category: str | None) -> bool:

@@ -145,6 +145,25 @@ def test_what_is_no_capture_is_told_with_its_line(tmp_path: Path, content: str, 
     assert run("replay", str(tmp_path / "missing")).exit_code == 1
 
 
+def test_the_mark_in_front_of_utf_8_is_no_part_of_a_capture(tmp_path: Path) -> None:
+    capture = tmp_path / "capture.jsonl"
+    capture.write_text(complaints(51), encoding="utf-8-sig")
+    packed = tmp_path / "capture.jsonl.gz"
+    packed.write_bytes(gzip.compress(capture.read_bytes()))
+    plain = run("replay", "-", standard_input=complaints(51)).stdout
+    assert plain
+    assert run("replay", str(capture)).stdout == run("replay", str(packed)).stdout == plain
+    assert run("replay", "-", standard_input=capture.read_text(encoding="utf-8")).stdout == plain
+
+
+def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.jsonl"
+    for arguments in (["replay", str(missing)], ["convert", "online-retail", str(missing)]):
+        result = run(*arguments)
+        assert result.stderr.count(str(missing)) == 1
+        assert "cannot be read: No such file or directory." in result.stderr
+
+
 def test_damaged_compression_is_told(tmp_path: Path) -> None:
     capture = tmp_path / "capture.jsonl.gz"
     capture.write_bytes(gzip.compress(complaints(51).encode())[:-20])
