@@ -52,8 +52,9 @@ class FileProblem(NamedTuple):
     line: int | None
     message: str
 
-    def __str__(self) -> str:
-        return self.message if self.line is None else f"line {self.line}: {self.message}"
+    def at(self, source: str) -> str:
+        """Return the problem behind its place, as compilers and editors write it: `rules.toml:4: ...`."""
+        return f"{source}: {self.message}" if self.line is None else f"{source}:{self.line}: {self.message}"
 
 
 class RulesFileError(ConfigurationError):
@@ -68,7 +69,10 @@ class RulesFileError(ConfigurationError):
         super().__init__(source, self.problems)
 
     def __str__(self) -> str:
-        return "\n".join(f"{self.source}: {problem}" for problem in self.problems)
+        lines = [problem.at(self.source) for problem in self.problems]
+        if len(lines) == 1:
+            return lines[0]
+        return "\n  ".join([f"{self.source} has {len(lines)} errors:", *lines])
 
 
 class TopicMismatch(ConfigurationError):

@@ -82,7 +82,7 @@ Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 PositiveCount = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
 Fraction = Annotated[
     Decimal,
-    Field(ge=0, le=1_000, max_digits=18, decimal_places=9, allow_inf_nan=False),
+    Field(ge=0, le=1, max_digits=18, decimal_places=9, allow_inf_nan=False),
     BeforeValidator(exact_decimal),
     PlainSerializer(str, return_type=str, when_used="json"),
 ]
@@ -146,7 +146,7 @@ class OversellLimits(BaseModel):
     resume_above: Count = 10
     safety_stock: Count = 500
     hot_units: Count = 50
-    cover: Annotated[Duration, between(timedelta(0), WEEK)] = HOUR
+    cover: Annotated[Duration, between(SECOND, WEEK)] = HOUR
 
     @field_validator("rate_windows")
     @classmethod

@@ -119,12 +119,6 @@ def _rule_id(text: str) -> str:
     return text
 
 
-def _at_most_one(factor: Decimal) -> Decimal:
-    if factor > 1:
-        raise ValueError("must be at most 1")
-    return factor
-
-
 class Rule(BaseModel):
     """One instance of a rule kind, with its own id, scope and limits."""
 
@@ -140,7 +134,7 @@ class Rule(BaseModel):
     recovery: Recovery = "manual"
     cooldown: Annotated[Duration, between(SECOND, 8 * HOUR)] = 30 * MINUTE
     probation: Annotated[Duration, between(SECOND, WEEK)] = 30 * MINUTE
-    probation_factor: Annotated[PositiveFraction, AfterValidator(_at_most_one)] = Decimal("0.5")
+    probation_factor: PositiveFraction = Decimal("0.5")
 
     @model_validator(mode="before")
     @classmethod

@@ -177,12 +177,16 @@ def test_rules_check_names_every_error_with_its_line(tmp_path: Path) -> None:
     rules.write_text('[[rule]]\nid = "a"\nkind = "complaint_surge"\nmore_than = -1\n\n[[rule]]\nid = "b"\nkind = "x"\n')
     result = run("rules", "check", str(rules))
     assert result.exit_code == 2
-    assert "line 4" in result.stderr
-    assert "line 8" in result.stderr
+    assert f"{rules}:4: " in result.stderr
+    assert f"{rules}:8: " in result.stderr
     told = json.loads(run("rules", "check", str(rules), "--json").stdout)
     assert [problem["line"] for problem in told["problems"]] == [4, 8]
     rules.write_text('[[rule]]\nid = "a"\nkind = "oversell"\n')
-    assert run("rules", "check", str(rules)).exit_code == 0
+    assert run("rules", "check", str(rules)).stdout == f"{rules}: 1 rule, no errors\n"
+    rules.write_text(rules.read_text() * 2)
+    assert run("rules", "check", str(rules)).stderr.startswith(f"livefuse: {rules}:5: ")
+    rules.write_text(rules.read_text().replace('"a"', '"b"', 1))
+    assert run("rules", "check", str(rules)).stdout == f"{rules}: 2 rules, no errors\n"
     assert run("rules", "check", str(tmp_path / "missing.toml")).exit_code == 2
 
 
