@@ -60,6 +60,9 @@ class ConversionError(LivefuseError):
     Effect: the capture ends where the message says. Action: get the file again, or sort it by InvoiceDate.
     """
 
+    exit_code = 2
+    next_step = "Get the file again, or sort it by InvoiceDate."
+
 
 @dataclass(slots=True)
 class ConversionSummary:

@@ -50,7 +50,7 @@ async def examine(config_file: Path | None) -> AsyncIterator[Finding]:
         settings = Settings.load(config_file)
         reached = settings.kafka_config()
     except ConfigurationError as error:
-        yield Finding("configuration", "wrong", str(error), "correct what is listed; the README has all settings")
+        yield Finding("configuration", "wrong", str(error), "correct what is listed; docs/settings.md has all settings")
         return
     yield Finding("configuration", "ok", f"broker {', '.join(settings.bootstrap_servers or ())}")
     try:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
+from schemas.errors import BrokerError, LivefuseError, LogError
 
 LIVEFUSE = [sys.executable, "-m", "deploy.cli"]
 NOON_MS = 1_794_398_400_000
@@ -88,17 +90,71 @@ def test_a_broker_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch)
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_the_same_cause_has_the_same_exit_code_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    for arguments in (
+        ["replay", missing],
+        ["replay", "-", "--rules", missing],
+        ["rules", "check", missing],
+        ["rules", "apply", missing],
+        ["convert", "online-retail", missing],
+        ["simulate", "--capture", f"{missing}/x"],
+        ["topics", "list", "--config", missing],
+        ["doctor", "--config", missing],
+    ):
+        assert run(*arguments).exit_code == 2, arguments
+    monkeypatch.setenv("LIVEFUSE_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    for command in (["topics", "list"], ["rules", "show"], ["dlq", "list"], ["doctor"], ["produce", "live.orders"]):
+        assert run(*command).exit_code == 3, command
+    assert run("dlq", "show", "nonsense").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fuze"],
+        ["--nonsense"],
+        ["fuse", "pause", "p42"],
+        ["simulate", "--rate", "fast"],
+        ["rules", "check", "/nowhere/rules.toml"],
+        ["replay", "/nowhere/capture"],
+        ["convert", "online-retail", "/nowhere/data"],
+        ["topics", "apply", "--config", "/nowhere/settings.toml"],
+        ["intake"],
+        ["worker"],
+        ["up", "--workers", "0"],
+    ],
+)
+def test_with_json_a_failure_is_one_object(arguments: list[str]) -> None:
+    plain, result = run(*arguments), run(*arguments, "--json")
+    assert result.exit_code == plain.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    told = json.loads(line)
+    assert list(told) == ["error", "next"]
+    assert all(told.values())
+    assert told["error"].splitlines()[-1].strip() in plain.stderr
+
+
+def test_the_help_tells_the_exit_codes_and_the_page_says_more() -> None:
+    told = " ".join(run("--help").stdout.split())
+    page = (Path(__file__).parents[2] / "docs" / "exit-codes.md").read_text()
+    codes = set(re.findall(r"^\| (\d+) \|", page, re.MULTILINE))
+    assert codes == set(re.findall(r"(?:: |; )(\d+) ", told.partition("Exit codes")[2]))
+    assert {str(LivefuseError.exit_code), str(BrokerError.exit_code), str(LogError.exit_code)} < codes
+
+
 def test_wrong_settings_end_every_command_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEFUSE_PARTITONS", "3")
     for arguments in (["doctor"], ["up"], ["topics", "apply"], ["worker"]):
         result = run(*arguments)
-        assert result.exit_code in {1, 2}
+        assert result.exit_code == 2
         assert "did you mean LIVEFUSE_PARTITIONS?" in result.stdout + result.stderr
 
 
 def test_doctor_says_what_to_do() -> None:
     result = run("doctor", "--json")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     told = json.loads(result.stdout)
     assert not told["ok"]
     assert told["findings"][0]["about"] == "configuration"
@@ -139,10 +195,10 @@ def test_what_is_no_capture_is_told_with_its_line(tmp_path: Path, content: str, 
     capture = tmp_path / "capture.jsonl"
     capture.write_text(content)
     result = run("replay", str(capture))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert expected in result.stderr
     assert "Traceback" not in result.stderr
-    assert run("replay", str(tmp_path / "missing")).exit_code == 1
+    assert run("replay", str(tmp_path / "missing")).exit_code == 2
 
 
 def test_the_mark_in_front_of_utf_8_is_no_part_of_a_capture(tmp_path: Path) -> None:
@@ -168,7 +224,7 @@ def test_damaged_compression_is_told(tmp_path: Path) -> None:
     capture = tmp_path / "capture.jsonl.gz"
     capture.write_bytes(gzip.compress(complaints(51).encode())[:-20])
     result = run("replay", str(capture))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "cannot be read" in result.stderr
 
 

@@ -231,15 +231,15 @@ def test_dead_letters_are_told_repaired_and_sent_back_once(shop: Shop, tmp_path:
     assert shop.json("dlq", "replay", "complaints", "--reason", "not_json") == {
         "dry_run": False, "sent": 0, "left_alone": {"replayed": 2, "came back": 2}, "failed": [],
     }  # fmt: skip
-    shop.run("dlq", "replay", "nonsense", code=1)
+    shop.run("dlq", "replay", "nonsense", code=2)
 
 
 def test_hidden_values_cannot_become_repairs(shop: Shop, tmp_path: Path) -> None:
     hidden = tmp_path / "hidden.jsonl"
     hidden.write_text('{"partition": 0, "offset": 0, "value": "x", "hidden": true}\n')
-    assert "--reveal" in shop.run("dlq", "replay", "complaints", "--repaired", str(hidden), code=1).stderr
+    assert "--reveal" in shop.run("dlq", "replay", "complaints", "--repaired", str(hidden), code=2).stderr
     hidden.write_text("{}\n")
-    assert "line 1" in shop.run("dlq", "replay", "complaints", "--repaired", str(hidden), code=1).stderr
+    assert "line 1" in shop.run("dlq", "replay", "complaints", "--repaired", str(hidden), code=2).stderr
 
 
 def test_a_simulated_sale_goes_through_kafka(shop: Shop, tmp_path: Path) -> None:
