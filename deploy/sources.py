@@ -67,7 +67,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         path = f"{above}{key}"
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
+            # A section without a setting says nothing.
             yield from _leaves(value, f"{path}.")
         else:
             yield path, value

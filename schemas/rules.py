@@ -30,7 +30,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from schemas.durations import Duration, between, render_duration
+from schemas.durations import Between, Duration, render_duration
 from schemas.ids import TextId
 from schemas.limits import (
     FROZEN,
@@ -132,8 +132,8 @@ class Rule(BaseModel):
     limits: Limits
     overrides: tuple[Override, ...] = ()
     recovery: Recovery = "manual"
-    cooldown: Annotated[Duration, between(SECOND, 8 * HOUR)] = 30 * MINUTE
-    probation: Annotated[Duration, between(SECOND, WEEK)] = 30 * MINUTE
+    cooldown: Annotated[Duration, Between(SECOND, 8 * HOUR)] = 30 * MINUTE
+    probation: Annotated[Duration, Between(SECOND, WEEK)] = 30 * MINUTE
     probation_factor: PositiveFraction = Decimal("0.5")
 
     @model_validator(mode="before")

@@ -19,8 +19,8 @@ _CODES = {"configuration": 2, "broker": 3}
 def doctor(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Find out what is wrong, and what to do about it.
 
-    Looks at settings, broker, topics, rules, dead letters, lag and clocks, and changes nothing. The exit code is that of the
-    first thing that is wrong: 2 for the configuration, 3 for the broker, 1 for something else.
+    Looks at settings, broker, topics, rules, dead letters, lag and clocks, and changes nothing. The exit code is
+    that of the first thing that is wrong: 2 for the configuration, 3 for the broker, 1 for something else.
     """
     import asyncio
     import logging

@@ -81,6 +81,36 @@ def test_without_a_broker_the_setting_is_named(arguments: list[str]) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["allow", "--for", "25h"], "--for 25h: must be more than 0s and at most 24h"),
+        (["allow", "--for", "0s"], "--for 0s: must be more than 0s and at most 24h"),
+        (["pause", "--for", "0s"], "--for 0s: must be more than 0s"),
+        (["pause", "--for", "soon"], "--for soon: must be a duration"),
+        (["pause", "--for", "99999d"], "--for 99999d: must lie between 2000 and 2100"),
+        (["allow", "--until", "2020-01-01T00:00:00Z"], ", which is now, and at most 24h later"),
+        (["allow", "--until", "2099-01-01T00:00:00Z"], "2099-01-01T00:00:00Z: must be after 20"),
+        (["pause", "--until", "2020-01-01T00:00:00Z"], ", which is now\n"),
+        (["pause", "--until", "tomorrow"], "--until tomorrow: must be RFC 3339"),
+        (["allow"], "needs an end"),
+        (["pause", "--for", "1h", "--until", "2099-01-01T00:00:00Z"], "give one"),
+        (["pause", "--expected-sequence", "-1"], "--expected-sequence must be greater than or equal to 0"),
+        (["pause", "--timeout", "0"], "--timeout"),
+    ],
+)
+def test_an_override_has_a_length_that_can_be(arguments: list[str], expected: str) -> None:
+    result = run("fuse", *arguments, "--reason", "x", "p42")
+    assert result.exit_code == 2
+    assert expected in result.stderr
+    assert "LIVEFUSE_BOOTSTRAP_SERVERS" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["allow", "--for", "24h"], ["pause", "--for", "25h"], ["pause"]])
+def test_overrides_that_can_be_only_lack_a_broker_here(arguments: list[str]) -> None:
+    assert "LIVEFUSE_BOOTSTRAP_SERVERS" in run("fuse", *arguments, "--reason", "x", "p42").stderr
+
+
 def test_a_broker_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEFUSE_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     result = run("fuse", "list")
@@ -267,7 +297,21 @@ def test_a_simulated_sale_is_reproducible_and_replays_as_labelled(tmp_path: Path
         ["--duration", "5"],
         ["--start", "yesterday"],
         ["--programme", "circus", "--capture", "-"],
+        ["--rate", "nan"],
+        ["--rate", "inf"],
+        ["--rate", "0"],
+        ["--rate", "abc", "--capture", "-"],
+        ["--rate", "max", "--capture", "-"],
         ["--from", "x", "--capture", "y"],
+        ["--from", "x", "--labels", "y"],
+        ["--from", "x", "--seed", "1"],
+        ["--from", "x", "--demo"],
+        ["--from", "x", "--duration", "2h"],
+        ["--demo", "--records", "5"],
+        ["--demo", "--programme", "show"],
+        ["--demo", "--labels", "y"],
+        ["--duration", "endless", "--labels", "y", "--capture", "-"],
+        ["--labels", "y", "--capture", "y"],
         ["--capture", "/nowhere/x"],
         ["--products", "1", "--capture", "-"],
     ],
@@ -275,7 +319,9 @@ def test_a_simulated_sale_is_reproducible_and_replays_as_labelled(tmp_path: Path
 def test_simulate_refuses_what_makes_no_sense(arguments: list[str]) -> None:
     result = run("simulate", *arguments)
     assert result.exit_code == 2
+    assert "LIVEFUSE_BOOTSTRAP_SERVERS" not in result.stderr
     assert "Traceback" not in result.stderr
+    assert result.stdout == ""
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

@@ -157,7 +157,7 @@ def test_overrides_hold_end_and_are_rejected(shop: Shop) -> None:
     nothing = shop.json("fuse", "release", "word", "--reason", "ok", code=1)
     assert nothing[0]["cause"]["rejected"] == "nothing_to_release"
     shop.run("fuse", "allow", "word", "--reason", "x", code=2)
-    shop.run("fuse", "allow", "word", "--reason", "x", "--for", "25h", code=1)
+    shop.run("fuse", "allow", "word", "--reason", "x", "--for", "25h", code=2)
     shop.run("fuse", "pause", "word", "--reason", "x", "--for", "1h", "--until", "2030-01-01T00:00:00Z", code=2)
     shop.run("fuse", "pause", "word", "--reason", "x", "--for", "soon", code=2)
 
