@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from deploy.admin import Admin
+from deploy.dead_letters import tally
 from deploy.kafka import open_admin, open_consumer, partitions_of, read, start_at
 from deploy.settings import Settings
 from deploy.topics import Step, plan_topics
@@ -63,7 +64,7 @@ async def examine(config_file: Path | None) -> AsyncIterator[Finding]:
             if any(step.action in {"create", "missing", "refuse"} for step in steps):
                 return
             yield await _rules(settings)
-            yield await _dead_letters(settings, consumer)
+            yield await _dead_letters(settings)
             async for finding in _flow(settings, admin, consumer):
                 yield finding
     except (LivefuseError, KafkaError) as error:
@@ -229,11 +230,12 @@ async def _newest(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) 
     return max(found, default=None)
 
 
-async def _dead_letters(settings: Settings, consumer: AIOKafkaConsumer) -> Finding:
-    topics = [settings.topics.dead_letters(each) for each in settings.topics.inputs]
-    partitions = await partitions_of(settings.kafka_config(), topics)
-    first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    count = sum(ends[each] - first[each] for each in partitions)
-    if count:
-        return Finding("dead letters", "note", f"{count} records in the dlq topics", "`livefuse dlq list` tells why")
-    return Finding("dead letters", "ok", "none")
+async def _dead_letters(settings: Settings) -> Finding:
+    found = await tally(settings.kafka_config(), settings.topics)
+    waiting, back = sum(each.waiting for each in found), sum(each.came_back for each in found)
+    if not waiting and not back:
+        sent = sum(each.letters for each in found)
+        return Finding("dead letters", "ok", f"none waits ({sent} were sent back)" if sent else "none")
+    parts = [f"{waiting} wait to be looked at", f"{back} came back after they were sent" if back else ""]
+    action = "`livefuse dlq list` tells why; repair them, then `livefuse dlq replay`"
+    return Finding("dead letters", "note", ", ".join(filter(None, parts)), action)

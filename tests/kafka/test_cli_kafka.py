@@ -218,8 +218,15 @@ def test_dead_letters_are_told_repaired_and_sent_back_once(shop: Shop, tmp_path:
     assert (sent["sent"], sent["failed"]) == (1, [])
     assert shop.json("dlq", "replay", "complaints", "--repaired", str(repaired))["sent"] == 0
 
-    assert shop.json("dlq", "replay", "complaints", "--reason", "not_json", "--dry-run")["sent"] == 2
-    assert shop.json("dlq", "replay", "complaints", "--reason", "not_json")["sent"] == 2
+    refused = shop.json("dlq", "replay", "complaints", "--reason", "not_json", code=1)
+    assert (refused["sent"], [each["reason"] for each in refused["would_fail"]]) == (0, ["not_json", "not_json"])
+    told = shop.run("dlq", "replay", "complaints", code=1)
+    assert told.stdout == "0 dead letters sent back; left alone: 1 replayed\n"
+    assert "the intake would refuse them again: 2 not_json, 1 empty" in told.stderr
+    assert "--force" in told.stderr
+    forced = ("dlq", "replay", "complaints", "--reason", "not_json", "--force")
+    assert shop.json(*forced, "--dry-run")["sent"] == 2
+    assert shop.json(*forced)["sent"] == 2
     # Unrepaired they come back, bytes unchanged, and are not sent round in circles.
     back = eventually(lambda: [each for each in shop.json("dlq", "list") if each["came_back"] == 2])
     assert (back[0]["reason"], back[0]["waiting"], back[0]["letters"]) == ("not_json", 0, 4)
@@ -229,8 +236,10 @@ def test_dead_letters_are_told_repaired_and_sent_back_once(shop: Shop, tmp_path:
     came_back = [each for each in values if each["status"] == "came back"]
     assert [each.get("value") or each["value_base64"] for each in came_back] == ['{"complaint_id"', "//4="]
     assert shop.json("dlq", "replay", "complaints", "--reason", "not_json") == {
-        "dry_run": False, "sent": 0, "left_alone": {"replayed": 2, "came back": 2}, "failed": [],
+        "dry_run": False, "sent": 0, "left_alone": {"replayed": 2, "came back": 2}, "would_fail": [], "failed": [],
     }  # fmt: skip
+    findings = {each["about"]: each for each in shop.json("doctor")["findings"]}
+    assert findings["dead letters"]["what"] == "1 wait to be looked at, 2 came back after they were sent"
     shop.run("dlq", "replay", "nonsense", code=2)
 
 
