@@ -7,7 +7,7 @@ What cannot be looked at because something before it is wrong is left out. Nothi
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -27,7 +27,7 @@ from streams import frames
 from streams.client import supports_transactions
 
 PROGRESS_S: Final = 3.0
-"""How long to watch whether offsets move."""
+"""How long to watch whether offsets move. A lane at rest commits more often."""
 
 CLOCK_TOLERANCE_MS: Final = 2_000
 STALE_TICKS: Final = 10
@@ -133,8 +133,8 @@ async def _flow(settings: Settings, admin: Admin, consumer: AIOKafkaConsumer) ->
         ("worker", settings.worker_group, signals, "frames"),
     )
     before = {group: await admin.committed(group, partitions) for _, group, partitions, _ in watched}
-    behind = await _behind(consumer, before[settings.intake_group], inputs)
-    behind |= await _behind(consumer, before[settings.worker_group], signals)
+    everything = [*inputs, *signals]
+    ends, first = await consumer.end_offsets(everything), await consumer.beginning_offsets(everything)
     await asyncio.sleep(PROGRESS_S)
     running = False
     for name, group, partitions, unit in watched:
@@ -147,7 +147,9 @@ async def _flow(settings: Settings, admin: Admin, consumer: AIOKafkaConsumer) ->
                 name, "wrong", f"nobody is in group {group}", f"start one: `livefuse {name}` (or `livefuse up`)"
             )
         )
-        yield _progress(name, unit, behind, before[group], await admin.committed(group, partitions), partitions)
+        after = await admin.committed(group, partitions)
+        behind = {each: max(0, ends[each] - after.get(each, first[each])) for each in partitions}
+        yield _progress(name, unit, behind, before[group], after)
         if name == "intake":
             async for finding in _clocks(settings, consumer, signals, expected=running):
                 yield finding
@@ -159,10 +161,10 @@ def _progress(
     behind: dict[TopicPartition, int],
     before: dict[TopicPartition, int],
     after: dict[TopicPartition, int],
-    partitions: Collection[TopicPartition],
 ) -> Finding:
-    lag = sum(behind[each] for each in partitions)
-    stuck = [each for each in partitions if behind[each] > 0 and after.get(each) == before.get(each)]
+    """Judge what was there when the doctor began to watch and is not committed yet: what came since does not count."""
+    lag = sum(behind.values())
+    stuck = [each for each, count in behind.items() if count > 0 and after.get(each) == before.get(each)]
     if stuck:
         names = ", ".join(f"{each.topic}[{each.partition}]" for each in sorted(stuck))
         what = f"{lag} {unit} behind, and nothing moved for {PROGRESS_S:g} s in {names}"
@@ -172,14 +174,6 @@ def _progress(
     if lag:
         return Finding(f"{name} lag", "note", f"{lag} {unit} behind, and catching up")
     return Finding(f"{name} lag", "ok", "caught up")
-
-
-async def _behind(
-    consumer: AIOKafkaConsumer, committed: dict[TopicPartition, int], partitions: list[TopicPartition]
-) -> dict[TopicPartition, int]:
-    ends = await consumer.end_offsets(partitions)
-    first = await consumer.beginning_offsets(partitions)
-    return {each: max(0, ends[each] - committed.get(each, first[each])) for each in partitions}
 
 
 async def _clocks(

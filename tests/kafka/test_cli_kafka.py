@@ -263,7 +263,13 @@ def test_a_simulated_sale_goes_through_kafka(shop: Shop, tmp_path: Path) -> None
 
 
 def test_doctor_finds_nothing_wrong(shop: Shop) -> None:
+    def at_rest() -> Any:
+        found = {each["about"]: each["what"] for each in shop.json("doctor")["findings"]}
+        return found["intake lag"] == found["worker lag"] == "caught up"
+
+    eventually(at_rest)
     told = shop.json("doctor")
     states = {each["about"]: each["state"] for each in told["findings"]}
+    assert states["intake lag"] == states["worker lag"] == "ok", "ticks are no lag"
     assert states["intake"] == states["worker"] == states["clocks"] == states["topics"] == "ok"
     assert "all is well" in shop.run("doctor").stderr
