@@ -121,7 +121,7 @@ async def _rules(settings: Settings) -> Finding:
         return Finding(
             "rules", "wrong", what, "publish a valid one: `livefuse rules check FILE`, `livefuse rules apply FILE`"
         )
-    return Finding("rules", "ok", f"version {rules.version} by {rules.actor}, {len(rules.rules)} rules")
+    return Finding("rules", "ok", f"version {rules.version} by {rules.actor}, rules: {len(rules.rules)}")
 
 
 async def _flow(settings: Settings, admin: Admin, consumer: AIOKafkaConsumer) -> AsyncIterator[Finding]:

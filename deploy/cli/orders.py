@@ -5,10 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import orjson
 import typer
 
 from deploy.cli.options import AsJson, ConfigFile, load_settings, user
-from deploy.cli.output import printable, write, write_json
+from deploy.cli.output import note, printable, write, write_json
 
 if TYPE_CHECKING:
     from schemas.commands import Command
@@ -153,7 +154,8 @@ def _send(
     settings = load_settings(config)
     command = _command({"action": action, "product_id": product_id, "reason": reason, "actor": actor or user(), **more})
     patience = timedelta(seconds=timeout)
-    events = asyncio.run(order(settings.kafka_config(), settings.topics, command, patience))
+    events, unknown = asyncio.run(order(settings.kafka_config(), settings.topics, command, patience))
+    rejected = any(event.type == "command.rejected" for event in events)
     if as_json:
         write_json([event.model_dump(mode="json") for event in events])
     else:
@@ -163,7 +165,11 @@ def _send(
         but = f" but for {', '.join(paused.skus)}" if paused.skus else ""
         now = "paused" if paused.product else f"on sale{but}"
         write(f"{printable(product_id)} is {now} now.")
-    if any(event.type == "command.rejected" for event in events):
+    if unknown:
+        hint = f"no record of product {printable(product_id)} is known: is the id right?"
+        hint += "" if rejected else f" The {action} holds all the same."
+        note(orjson.dumps({"note": hint}).decode() if as_json else f"note: {hint}")
+    if rejected:
         raise typer.Exit(1)
 
 

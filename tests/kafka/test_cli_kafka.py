@@ -18,7 +18,9 @@ from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
+from deploy.kafka import read
 from schemas.times import from_ms
+from streams.config import KafkaConfig
 from tests.kafka.broker import KafkaBroker
 
 pytestmark = pytest.mark.kafka
@@ -147,19 +149,41 @@ def test_an_operator_moves_a_fuse_and_sees_what_came_of_it(shop: Shop) -> None:
 
 
 def test_overrides_hold_end_and_are_rejected(shop: Shop) -> None:
-    (paused,) = shop.json("fuse", "pause", "word", "--reason", "recall", "--for", "30m", "--actor", "jo")
+    first = shop.run("fuse", "pause", "word", "--reason", "recall", "--for", "30m", "--actor", "jo", "--json")
+    (paused,) = json.loads(first.stdout)
+    assert "no record of product word is known" in json.loads(first.stderr)["note"]
     assert paused["paused"]["product"]
     assert paused["cause"]["action"] == "pause"
     assert "jo has said paused until" in shop.run("fuse", "show", "word").stdout
     conflict = shop.run("fuse", "release", "word", "--reason", "ok", "--expected-sequence", "7", code=1)
     assert "its sequence is another one" in conflict.stdout
-    assert "word is on sale now." in shop.run("fuse", "release", "word", "--reason", "ok").stdout
+    released = shop.run("fuse", "release", "word", "--reason", "ok")
+    assert "word is on sale now." in released.stdout
+    assert released.stderr == "", "said once is enough"
     nothing = shop.json("fuse", "release", "word", "--reason", "ok", code=1)
     assert nothing[0]["cause"]["rejected"] == "nothing_to_release"
     shop.run("fuse", "allow", "word", "--reason", "x", code=2)
     shop.run("fuse", "allow", "word", "--reason", "x", "--for", "25h", code=2)
     shop.run("fuse", "pause", "word", "--reason", "x", "--for", "1h", "--until", "2030-01-01T00:00:00Z", code=2)
     shop.run("fuse", "pause", "word", "--reason", "x", "--for", "soon", code=2)
+
+
+def test_a_product_that_is_known_is_paused_without_a_hint(shop: Shop) -> None:
+    stock = {"product_id": "known", "on_hand": 5, "occurred_at": now_ms()}
+    shop.send("stock_levels", stock)
+    shop.send("complaints", {"complaint_id": "k", "product_id": "heard", "occurred_at": now_ms()})
+
+    async def stored() -> set[bytes]:
+        config = KafkaConfig({"bootstrap_servers": shop.bootstrap})
+        return {record.key async for record in read(config, [f"{shop.prefix}.state"])}
+
+    eventually(lambda: {b"known", b"heard"} <= asyncio.run(stored()))
+    for product in ("known", "heard"):
+        paused = shop.run("fuse", "pause", product, "--reason", "x", "--json")
+        assert (json.loads(paused.stdout)[0]["sequence"], paused.stderr) == (1, "")
+    unknown = shop.run("fuse", "resume", "unheard-of", "--reason", "x", code=1)
+    assert unknown.stderr == "note: no record of product unheard-of is known: is the id right?\n"
+    assert shop.run("fuse", "pause", "lamp", "--reason", "x").stderr.endswith("The pause holds all the same.\n")
 
 
 def test_when_nobody_answers_it_says_what_to_check(shop: Shop) -> None:
