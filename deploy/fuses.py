@@ -23,6 +23,7 @@ from streams.config import KafkaConfig
 from streams.engine.codec import decode
 
 _STATE_WITHIN_S: Final = 1.0
+_NEWEST_STATES: Final = 1_000
 _SIBLINGS_WITHIN_S: Final = 0.2
 """The events of one command are written together; how long to look for more after the first."""
 
@@ -81,23 +82,22 @@ async def order(config: KafkaConfig, names: TopicNames, command: Command, patien
         lanes = [each for each in partitions if each.topic == names.state]
         lane = lanes[partition_of(command.product_id, len(lanes))]
         answers = [each for each in partitions if each.topic == names.fuse_events]
-        ends = await consumer.end_offsets([*answers, lane])
-        start_at(consumer, ends)
-        # A lane that is busy writes many states: they are read only where there is something to find out.
-        consumer.pause(lane)
+        start_at(consumer, await consumer.end_offsets(answers))
         await producer.send_and_wait(names.commands, encode_command(command), key=key)
         events = await _answers(consumer, command.command_id, patience)
-        unknown = False
-        if events and events[0].sequence == 1:
-            consumer.resume(lane)
-            unknown = await _is_unknown(consumer, key)
     if not events:
         raise LivefuseError(
             f"the command was sent (command_id {command.command_id}), but nothing came of it within "
             f"{patience.total_seconds():g} s. It is not lost: it counts as soon as it is read. Check that an intake "
             "and a worker run: `livefuse doctor`. While they catch up with a backlog, wait longer: --timeout."
         )
-    return Answer(events, unknown)
+    if events[0].sequence > 1:
+        return Answer(events, unknown=False)
+    async with open_consumer(config) as consumer:
+        first, end = await consumer.beginning_offsets([lane]), await consumer.end_offsets([lane])
+        # Its state was written with the events, so it is among the newest.
+        start_at(consumer, {lane: max(first[lane], end[lane] - _NEWEST_STATES)})
+        return Answer(events, await _is_unknown(consumer, key))
 
 
 async def _is_unknown(consumer: AIOKafkaConsumer, key: bytes) -> bool:
