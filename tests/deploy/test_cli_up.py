@@ -132,6 +132,17 @@ def test_a_child_that_dies_is_told_and_started_again_and_several_workers_are_war
         assert found["pid"] != worker["pid"]
 
 
+def test_at_rest_nothing_is_behind() -> None:
+    with running("--no-demo") as process:
+        until(process, "ready")
+        deadline = time.monotonic() + 60
+        at_rest = 0
+        while at_rest < 5:
+            assert time.monotonic() < deadline, "there was lag all the time, with nothing to do but ticks"
+            status = until(process, "status")
+            at_rest = 0 if status["worker_lag_frames"] or status["intake_lag_records"] else at_rest + 1
+
+
 def test_plain_lines_when_it_is_no_terminal() -> None:
     process = subprocess.Popen(
         [*UP, "--no-demo"], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
