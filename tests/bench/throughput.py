@@ -5,6 +5,7 @@ until everything is applied and committed, nothing subtracted. The events must b
 byte.
 """
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -38,7 +39,8 @@ async def measure(bootstrap: str, directory: Path, size: int, *, sale: bool) -> 
         busy = pipeline.cpu()
         pipeline.drain()
         tell(f"all applied after {took_s:.1f} s with {busy.total:.1f} s of CPU; now the same by replay")
-        different = _differences(pipeline.listener.values, _replayed(pipeline.cluster, capture))
+        replayed = await asyncio.to_thread(_replayed, pipeline.cluster, capture)
+        different = _differences(pipeline.listener.values, replayed)
         events = pipeline.listener.count
     figures = (
         Figure("records per CPU second", loaded / busy.total),
