@@ -27,7 +27,7 @@ from streams.engine.partition import Partition
 from streams.frames import decode
 from streams.worker.alignment import Alignment
 from streams.worker.inbox import Delivery
-from streams.worker.metrics import WorkerCounts
+from streams.worker.counts import WorkerCounts
 from streams.worker.store import LANE_KEY, LaneRecord
 from streams.worker.writer import Batch, Record, Writer
 

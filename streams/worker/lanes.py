@@ -23,7 +23,7 @@ from typing import Any, Final
 from schemas.errors import BrokerUnavailable, FencedError, LogError
 from streams.worker.inbox import LIMIT_BYTES, Delivery, Inbox
 from streams.worker.lane import Lane
-from streams.worker.metrics import WorkerCounts
+from streams.worker.counts import WorkerCounts
 
 log = logging.getLogger(__name__)
 
@@ -264,7 +264,7 @@ class Lanes:
             pause_s = _FENCED_PAUSE_S
             log.warning("lane.fenced partition=%d position=%d: %s", number, lane.saved, error)
         elif isinstance(error, BrokerUnavailable):
-            self.counts.reopened += 1
+            self.counts.failed += 1
             pause_s = _RETRY_PAUSE_S
             log.warning(
                 "lane.flush_failed partition=%d position=%d: %s The lane opens again; its state says what was written.",

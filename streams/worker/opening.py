@@ -12,7 +12,7 @@ from streams.config import WorkerConfig
 from streams.engine.partition import Partition
 from streams.worker.alignment import Alignment, source_rank
 from streams.worker.lane import Lane
-from streams.worker.metrics import WorkerCounts
+from streams.worker.counts import WorkerCounts
 from streams.worker.store import Recovered, Store
 from streams.worker.writer import Writer
 

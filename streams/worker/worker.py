@@ -18,7 +18,7 @@ from streams.worker.app import WorkerApp, attach, build
 from streams.worker.feed import Feed
 from streams.worker.health import Health, serve
 from streams.worker.lanes import Lanes
-from streams.worker.metrics import WorkerCounts
+from streams.worker.counts import WorkerCounts
 from streams.worker.opening import Opening
 
 _STOP_S: Final = 2.0

@@ -16,7 +16,7 @@ from streams.frames import encode
 from streams.worker import writer as writer_module
 from streams.worker.inbox import Delivery
 from streams.worker.lane import Lane
-from streams.worker.metrics import WorkerCounts
+from streams.worker.counts import WorkerCounts
 from streams.worker.opening import Opening
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.worker_rig import (

@@ -18,7 +18,7 @@ from streams.worker import lane as lane_module
 from streams.worker.alignment import Alignment, source_rank
 from streams.worker.inbox import Delivery
 from streams.worker.lane import Lane
-from streams.worker.metrics import WorkerCounts
+from streams.worker.counts import WorkerCounts
 from streams.worker.store import LANE_KEY, LaneRecord
 from streams.worker.writer import Batch, Writer
 from tests.kafka.worker_rig import NOON, frame, order, pause

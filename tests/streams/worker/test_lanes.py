@@ -18,7 +18,7 @@ from streams.worker.alignment import Alignment, source_rank
 from streams.worker.inbox import Delivery
 from streams.worker.lane import Lane
 from streams.worker.lanes import Lanes
-from streams.worker.metrics import WorkerCounts
+from streams.worker.counts import WorkerCounts
 from streams.worker.writer import Writer
 from tests.kafka.worker_rig import NOON, frame, order
 from tests.streams.worker.test_lane import LONG_S, FakeWriter
