@@ -42,12 +42,13 @@ def _address(value: str) -> str:
     return value
 
 
+Port = Annotated[int, Field(ge=0, le=_LAST_PORT)]
 Address = Annotated[str, AfterValidator(_address)]
 Application = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 
 
 class IntakeSettings(BaseModel):
-    """How an intake packs frames and tells the time."""
+    """How an intake packs frames and tells the time. Without `web_port` it serves no metrics and no health."""
 
     model_config = _STRICT
 
@@ -56,10 +57,11 @@ class IntakeSettings(BaseModel):
     )
     tick_margin: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=5))] = timedelta(seconds=1)
     frame_signals: Annotated[int, Field(ge=1, le=10_000)] = 2_000
+    web_port: Port | None = None
 
 
 class WorkerSettings(BaseModel):
-    """How a worker flushes and what it keeps in memory. Without `web_port` it serves no metrics."""
+    """How a worker flushes and what it keeps in memory. Without `web_port` it serves no metrics and no health."""
 
     model_config = _STRICT
 
@@ -70,7 +72,7 @@ class WorkerSettings(BaseModel):
     transaction_timeout: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=15))] = timedelta(
         minutes=1
     )
-    web_port: Annotated[int, Field(ge=0, le=_LAST_PORT)] | None = None
+    web_port: Port | None = None
     data_dir: Path | None = None
 
 
@@ -174,7 +176,6 @@ class Settings(BaseModel):
             hot_products=self.worker.hot_products,
             session_timeout_ms=milliseconds(self.session_timeout),
             transaction_timeout_ms=milliseconds(self.worker.transaction_timeout),
-            web_port=self.worker.web_port,
             data_dir=str(self.worker.data_dir) if self.worker.data_dir else None,
         )
 

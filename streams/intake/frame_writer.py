@@ -14,6 +14,7 @@ acknowledged.
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -50,11 +51,15 @@ log = logging.getLogger(__name__)
 
 
 class PartitionWriter:
-    """The frames of one partition. ``queued`` and ``acknowledged`` count signals since the start."""
+    """The frames of one partition. ``queued`` and ``acknowledged`` count signals since the start.
+
+    ``signals`` wait for a frame, ``sent`` are in the one in flight.
+    """
 
     def __init__(self, number: int, writer: "FrameWriter") -> None:
         self.number = number
         self.signals: list[Signal] = []
+        self.sent: list[Signal] = []
         self.queued = 0
         self.acknowledged = 0
         self.wake = asyncio.Event()
@@ -78,6 +83,7 @@ class PartitionWriter:
                     self.in_flight = True
                     await writer.send(self.number, value)
                     self.in_flight = False
+                    self.sent = []
                     self.acknowledged += count
                     writer.note(len(value), count)
 
@@ -85,6 +91,7 @@ class PartitionWriter:
         """Forget the signals that are not in a frame yet."""
         self.queued -= len(self.signals)
         self.signals.clear()
+        self.sent = []
         self.tick_due = False
 
     def _pack(self) -> tuple[bytes, int]:
@@ -102,6 +109,7 @@ class PartitionWriter:
                 break
             count //= 2
         del self.signals[:count]
+        self.sent = signals
         return value, count
 
 
@@ -186,7 +194,7 @@ class FrameWriter:
     def warn(self) -> None:
         """Warn, every few seconds, of frames that are not acknowledged."""
         now_s = time.monotonic()
-        ages_s = {each.number: now_s - each.began_s for each in self.partitions if each.in_flight}
+        ages_s = self._ages_s(now_s)
         waiting = [number for number, age_s in ages_s.items() if age_s > WARN_AFTER_S]
         if waiting and now_s - self._warned_s > WARN_AFTER_S:
             self._warned_s = now_s
@@ -196,6 +204,20 @@ class FrameWriter:
                 waiting,
                 max(ages_s.values()),
             )
+
+    def unacknowledged_s(self) -> float:
+        """Return the age of the oldest frame in flight, 0 when there is none."""
+        return max(self._ages_s(time.monotonic()).values(), default=0.0)
+
+    def waiting(self) -> Counter[int]:
+        """Count, by source, the signals that are queued or in flight."""
+        return Counter(
+            signal[1]
+            for partition in self.partitions
+            for signals in (partition.signals, partition.sent)
+            for signal in signals
+            if signal[0] != TICK
+        )
 
     def frame(self, signals: list[Signal], rest: list[Signal]) -> bytes:
         """Encode a frame in front of ``rest``; empty when there is nothing to say, because the sources are gone."""
@@ -211,9 +233,11 @@ class FrameWriter:
         """Count an acknowledged frame."""
         counts = self._counts
         counts.frames += 1
-        counts.frame_bytes += size
         counts.signals += count
-        if not count:
+        if count:
+            counts.frame_signals.observe(count)
+            counts.frame_bytes.observe(size)
+        else:
             counts.ticks += 1
         if not self._room.is_set() and sum(len(partition.signals) for partition in self.partitions) <= MOST_QUEUED // 2:
             self._room.set()
@@ -229,3 +253,6 @@ class FrameWriter:
     def reached(self, marks: Sequence[int]) -> bool:
         """Tell whether all that had been given at the time of ``marks`` is acknowledged."""
         return all(partition.acknowledged >= mark for partition, mark in zip(self.partitions, marks, strict=True))
+
+    def _ages_s(self, now_s: float) -> dict[int, float]:
+        return {each.number: now_s - each.began_s for each in self.partitions if each.in_flight}

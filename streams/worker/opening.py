@@ -11,8 +11,8 @@ from schemas.rules import DEFAULT_RULES
 from streams.config import WorkerConfig
 from streams.engine.partition import Partition
 from streams.worker.alignment import Alignment, source_rank
-from streams.worker.lane import Lane
 from streams.worker.counts import WorkerCounts
+from streams.worker.lane import Lane
 from streams.worker.store import Recovered, Store
 from streams.worker.writer import Writer
 
@@ -46,7 +46,7 @@ class Opening:
         try:
             # In this order: nothing can be written any more to what is read then.
             await writer.start(_written(config))
-            partition = Partition(number, DEFAULT_RULES, config.hot_products)
+            partition = Partition(number, DEFAULT_RULES, config.hot_products, self._counts.engine)
             recovered = await self.store.recover(number, partition.load)
             alignment = Alignment(source_rank(config.topics), lambda: _applied(partition))
             saved = self._take_up(partition, alignment, recovered)
