@@ -1,7 +1,7 @@
 """How an intake process is, at any time from its first look at the broker to its end."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from streams.intake.counts import IntakeCounts
 from streams.intake.dead_letters import DeadLetters
@@ -15,9 +15,11 @@ class IntakeStatus:
 
     A process that loses the broker for good begins anew with another intake: ``writer`` and ``letters`` are those of
     the present one, ``table`` its sources, None before it has any. ``stopping``: it only finishes what it has begun.
+    ``clock``: seconds of one that never jumps.
     """
 
-    def __init__(self, topics: Sequence[str]) -> None:
+    def __init__(self, topics: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.topics = tuple(topics)
         self.counts = IntakeCounts()
         self.health = Health()
@@ -25,7 +27,7 @@ class IntakeStatus:
         self.letters: DeadLetters | None = None
         self.stopping = False
         self._table: SourceTable | None = None
-        self._lost_s = time.monotonic()
+        self._lost_s = self._clock()
         self._reached: dict[str, int] = {}
 
     @property
@@ -36,7 +38,7 @@ class IntakeStatus:
     @table.setter
     def table(self, table: SourceTable | None) -> None:
         if table is None and self._table is not None:
-            self._lost_s = time.monotonic()
+            self._lost_s = self._clock()
             self.reached_ms()
         self._table = table
 
@@ -44,11 +46,11 @@ class IntakeStatus:
         """Look at the progress that is made; once a second."""
         if self._table is not None and self.writer is not None and self.letters is not None:
             letters = (self.letters.queued, self.letters.acknowledged)
-            self.health.observe(time.monotonic(), self._table.places(), self.writer.unacknowledged_s(), letters)
+            self.health.observe(self._clock(), self._table.places(), self.writer.unacknowledged_s(), letters)
 
     def problems(self) -> list[str]:
         """Return what keeps the intake from going on; nothing when all is well."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         if self._table is not None:
             return self.health.problems(now_s)
         waiting_s = now_s - self._lost_s

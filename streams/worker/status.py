@@ -1,6 +1,7 @@
 """How a worker process is, at any time from its first look at the broker to its end."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from streams.worker.counts import WorkerCounts
@@ -14,19 +15,20 @@ _UNREAD: Final = Progress()
 class WorkerStatus:
     """What metrics and health of a process are made of. ``lanes`` is None until the broker has been reached.
 
-    ``recovery`` tells of the partitions whose state is or was read here.
+    ``recovery`` tells of the partitions whose state is or was read here. ``clock``: seconds of one that never jumps.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.counts = WorkerCounts()
         self.health = Health()
         self.lanes: Lanes | None = None
         self.recovery: dict[int, Progress] = {}
-        self._began_s = time.monotonic()
+        self._began_s = self._clock()
 
     def problems(self) -> list[str]:
         """Return what keeps the worker from going on; nothing when all is well."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         if self.lanes is not None and self.lanes.joined:
             return self.health.problems(now_s)
         waiting_s = now_s - self._began_s
