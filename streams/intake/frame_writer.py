@@ -53,13 +53,15 @@ log = logging.getLogger(__name__)
 class PartitionWriter:
     """The frames of one partition. ``queued`` and ``acknowledged`` count signals since the start.
 
-    ``signals`` wait for a frame, ``sent`` are in the one in flight.
+    ``signals`` wait for a frame, ``sent`` are in the one in flight. ``places`` counts the ticks among ``signals``, each
+    in front of a late one.
     """
 
     def __init__(self, number: int, writer: "FrameWriter") -> None:
         self.number = number
         self.signals: list[Signal] = []
         self.sent: list[Signal] = []
+        self.places = 0
         self.queued = 0
         self.acknowledged = 0
         self.wake = asyncio.Event()
@@ -78,23 +80,24 @@ class PartitionWriter:
                 wait_s = self.began_s + writer.spacing_s(len(self.signals)) - time.monotonic()
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)
-                value, count = self._pack()
+                value, count, places = self._pack()
                 if value:
                     self.in_flight = True
                     await writer.send(self.number, value)
                     self.in_flight = False
                     self.sent = []
                     self.acknowledged += count
-                    writer.note(len(value), count)
+                    writer.note(len(value), count - places)
 
     def drop(self) -> None:
         """Forget the signals that are not in a frame yet."""
         self.queued -= len(self.signals)
         self.signals.clear()
         self.sent = []
+        self.places = 0
         self.tick_due = False
 
-    def _pack(self) -> tuple[bytes, int]:
+    def _pack(self) -> tuple[bytes, int, int]:
         writer = self._writer
         self.began_s = time.monotonic()
         self.tick_due = False
@@ -110,7 +113,9 @@ class PartitionWriter:
             count //= 2
         del self.signals[:count]
         self.sent = signals
-        return value, count
+        places = sum(signal[0] == TICK for signal in signals) if self.places else 0
+        self.places -= places
+        return value, count, places
 
 
 class FrameWriter:
@@ -157,16 +162,18 @@ class FrameWriter:
             queue = known.get(product_id)
             if queue is None:
                 if signal[0] == RULES:
-                    for each in queues:
+                    for partition in partitions:
                         if signal[3] < entry[0]:
-                            each.append(tick_before(entry[0]))
-                        each.append(signal)
+                            partition.signals.append(tick_before(entry[0]))
+                            partition.places += 1
+                        partition.signals.append(signal)
                     continue
                 if len(known) >= _KNOWN_PRODUCTS:
                     known.clear()
                 queue = known[product_id] = partition_of(product_id, number)
             if signal[3] < entry[0]:
                 queues[queue].append(tick_before(entry[0]))
+                partitions[queue].places += 1
             queues[queue].append(signal)
         for partition, length in zip(partitions, before, strict=True):
             if added := len(partition.signals) - length:
