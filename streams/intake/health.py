@@ -47,10 +47,13 @@ class Health:
     def problems(self, now_s: float) -> list[str]:
         """Return what is wrong, a sentence each; nothing when all is well."""
         found = []
+        silent_s = min((place.silent_s for _, place in self._places.values()), default=0.0)
+        if silent_s > PATIENCE_S:
+            found.append(f"the broker tells nothing of any source, for {silent_s:.0f} s")
         for name, (since_s, place) in sorted(self._places.items()):
             if now_s - since_s > PATIENCE_S:
                 found.append(f"{name}: {place.unread} records are there and none is read, for {now_s - since_s:.0f} s")
-            elif place.silent_s > PATIENCE_S:
+            elif place.silent_s > PATIENCE_S >= silent_s:
                 found.append(f"{name}: the broker tells nothing of it, for {place.silent_s:.0f} s")
         if self._frame_s > PATIENCE_S:
             found.append(f"a frame is not acknowledged, for {self._frame_s:.0f} s")

@@ -5,11 +5,14 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +133,32 @@ def test_a_child_that_dies_is_told_and_started_again() -> None:
         assert found["pid"] != worker["pid"]
 
 
-def test_several_workers_on_the_embedded_broker_are_warned_about() -> None:
-    with running("--no-demo", "--workers", "2") as process:
+def free_ports(count: int) -> list[int]:
+    """Return ports one after the other that nobody has."""
+    for first in range(20_000, 30_000, count):
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.create_server(("", port)))
+            return list(range(first, first + count))
+    raise AssertionError("all ports are taken")
+
+
+def is_ready(port: int) -> bool:
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+        return bool(answer.status == HTTPStatus.OK)
+    return False
+
+
+def test_several_workers_on_the_embedded_broker_are_warned_about_and_have_ports_of_their_own() -> None:
+    intake, *workers = free_ports(3)
+    ports = {"LIVEFUSE_INTAKE__WEB_PORT": str(intake), "LIVEFUSE_WORKER__WEB_PORT": str(workers[0])}
+    with running("--no-demo", "--workers", "2", **ports) as process:
         assert "no transactions" in until(process, "notice")["text"]
         assert until(process, "ready")["workers"] == 2
+        deadline = time.monotonic() + 20
+        while not all(map(is_ready, (intake, *workers))):
+            assert time.monotonic() < deadline, "not all processes are ready"
+            time.sleep(0.1)
 
 
 def test_plain_lines_when_it_is_no_terminal() -> None:

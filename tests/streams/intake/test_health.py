@@ -4,6 +4,9 @@ LATER = PATIENCE_S + 1
 NONE = (0, 0)
 
 
+OTHER = Place("live.returns/0", 5, 0, 0.1)
+
+
 def place(position: int, unread: int = 0, silent_s: float = 0.0) -> Place:
     return Place("live.orders/0", position, unread, silent_s)
 
@@ -29,8 +32,10 @@ def test_lag_that_grows_while_records_are_read_is_no_problem_nor_is_silence_of_t
 
 def test_a_source_of_which_the_broker_tells_nothing_is_a_problem() -> None:
     health = Health()
-    health.observe(0.0, [place(5, silent_s=LATER)], 0.0, NONE)
+    health.observe(0.0, [place(5, silent_s=LATER), OTHER], 0.0, NONE)
     assert health.problems(0.0) == ["live.orders/0: the broker tells nothing of it, for 31 s"]
+    health.observe(1.0, [place(5, silent_s=LATER), OTHER._replace(silent_s=LATER)], 0.0, NONE)
+    assert health.problems(1.0) == ["the broker tells nothing of any source, for 31 s"]
 
 
 def test_a_frame_that_is_not_acknowledged_is_a_problem() -> None:
