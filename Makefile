@@ -43,8 +43,10 @@ lint: setup ## ruff, its formatter and mypy
 	.venv/bin/mypy
 
 .PHONY: generate
-generate: setup ## write schemas/generated again
+generate: setup ## write schemas/generated, docs/settings.md and the dashboards again
 	.venv/bin/python -m schemas.generate
+	.venv/bin/python -m deploy.settings_page
+	.venv/bin/python -m alerts.dashboards
 
 .PHONY: lock
 lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock

@@ -29,7 +29,34 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
             raise
         pytest.skip(str(error))
     yield broker
-    broker.stop()
+    # Nobody wants its data any more, and an orderly end may take long.
+    broker.kill()
+
+
+@pytest.fixture(scope="session")
+def _mortals() -> Iterator[list[KafkaBroker]]:
+    brokers: list[KafkaBroker] = []
+    yield brokers
+    for each in brokers:
+        each.kill()
+
+
+@pytest.fixture
+def mortal_kafka(_mortals: list[KafkaBroker], tmp_path_factory: pytest.TempPathFactory) -> KafkaBroker:
+    """Return a real Kafka that runs, and that a test may end and start as it likes; skipped or failed as `kafka`.
+
+    If the last one was left dead this is a new one: one that comes back from a crash answers before it takes topics.
+    """
+    if not _mortals or _mortals[-1].pid is None:
+        broker = KafkaBroker(tmp_path_factory.mktemp("mortal"))
+        try:
+            broker.start()
+        except KafkaUnavailableError as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(str(error))
+        _mortals.append(broker)
+    return _mortals[-1]
 
 
 @pytest.fixture

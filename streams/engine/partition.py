@@ -31,18 +31,19 @@ VERSION: Final = 1
 class Partition:
     """The products of one partition, under one rule set.
 
-    ``hot_products`` bounds how many products stay decoded between flushes. ``log_time`` is the largest time (ms) of
-    any signal or tick. ``counts`` may be those of several partitions. ``open_fuses`` counts the fuses that are open, by
-    rule id and whether the fuse is a shadow.
+    ``hot_products``, which may be changed, bounds how many products stay decoded when they are stored; each takes some
+    4 KB, ten times as much as its bytes. ``log_time`` is the largest time (ms) of any signal or tick. ``counts`` may be
+    those of several partitions. ``open_fuses`` counts the fuses that are open, by rule id and whether the fuse is a
+    shadow.
     """
 
-    def __init__(self, number: int, rules: RuleSet, hot_products: int = 50_000, counts: Counts | None = None) -> None:
+    def __init__(self, number: int, rules: RuleSet, counts: Counts | None = None) -> None:
         self.number = number
         self.counts = Counts() if counts is None else counts
         self.log_time = 0
         self.plan = Plan(rules, self.counts)
         self.open_fuses: Counter[tuple[str, bool]] = Counter()
-        self._hot_products = hot_products
+        self.hot_products = 50_000
         self._positions: dict[str, int] = {}
         self._hot: dict[str, ProductState] = {}
         self._cold: dict[str, bytes] = {}
@@ -55,6 +56,16 @@ class Partition:
 
     def __len__(self) -> int:
         return len(self._cold) + self._unstored
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """The position of the last signal applied of each source, by its name ``topic/partition``."""
+        return self._positions
+
+    @property
+    def crowding(self) -> float:
+        """Return how many products are decoded, in those that may stay so; with more than 1 it is time to store."""
+        return len(self._hot) / self.hot_products
 
     def apply(self, sources: Sequence[str], signals: Iterable[Signal]) -> list[Output]:
         """Apply signals in order, but those whose position in their source was applied before."""
@@ -99,8 +110,8 @@ class Partition:
         self._unstored = 0
         self._watchlist.touch(self._dirty)
         self._dirty.clear()
-        if len(self._hot) > self._hot_products:
-            for product_id in list(self._hot)[: len(self._hot) - self._hot_products // 2]:
+        if len(self._hot) > self.hot_products:
+            for product_id in list(self._hot)[: len(self._hot) - self.hot_products // 2]:
                 del self._hot[product_id]
         return changed
 

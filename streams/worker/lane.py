@@ -9,8 +9,9 @@ Nothing but the position in the state says what has been applied. Kafka's commit
 
 A flush is due ``interval`` after the first change, at once when there is a fuse event and the lane has caught up, and
 after a second when nothing but the position has changed. While frames queue up the lane waits longer, so that
-encoding states costs all lanes of the worker together a fifth of the time at most, but not longer than five seconds.
-Frames are applied while a flush is under way.
+encoding states costs all lanes of the worker together a fifth of the time at most, but not longer than five seconds,
+nor when many products have been touched: decoded they take ten times as much memory. Frames are applied while a flush
+is under way, until there are too many of them again.
 """
 
 import asyncio
@@ -36,6 +37,7 @@ _IDLE_S: Final = 1.0
 _LONGEST_REST_S: Final = 5.0
 _REST_BEHIND: Final = 9.0
 _STALLED_S: Final = 5.0
+_MOST_CROWDING: Final = 2.0
 _WATCHLIST_BEHIND_S: Final = 5.0
 """With a backlog the log's time flies, and a new watch list would be due at every flush."""
 
@@ -57,9 +59,9 @@ class Lane:
     """One open lane. ``failed`` is called once, when a flush has failed: the lane is closed then.
 
     ``next`` is the offset of the frame that it takes, ``saved`` the last one that will never be needed again,
-    ``unsaved`` the frames between them; after a failed flush its successor needs those. ``written_ms`` is when the last
-    frame that it took was written (wall clock, 0 if not known), ``caught_up_s`` when it last had nothing more to take,
-    by the clock of the loop.
+    ``unsaved`` the frames between them; after a failed flush its successor needs those. ``hot_products`` is how many
+    products all lanes of the worker may keep decoded. ``written_ms`` is when the last frame that it took was written
+    (wall clock, 0 if not known), ``caught_up_s`` when it last had nothing more to take, by the clock of the loop.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Lane:
         *,
         saved: int,
         interval_s: float,
+        hot_products: int,
         failed: Callable[["Lane", Exception], None],
         counts: WorkerCounts,
     ) -> None:
@@ -86,6 +89,7 @@ class Lane:
         self._alignment = alignment
         self._writer = writer
         self._interval_s = interval_s
+        self._hot_products = hot_products
         self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._outputs: list[Output] = []
@@ -117,6 +121,11 @@ class Lane:
         """Tell whether a flush hangs: until it is over nothing more should be applied, or memory would grow."""
         return self._flushing_since is not None and self._loop.time() - self._flushing_since > _STALLED_S
 
+    @property
+    def busy(self) -> bool:
+        """Tell whether nothing more should be applied until the flush that is under way is over."""
+        return self._flushing_since is not None and (self.stalled or self.partition.crowding > _MOST_CROWDING)
+
     def take(self, delivery: Delivery, *, behind: bool) -> bool:
         """Apply the frame if it is the next one, pass over it if it was applied; False if one is missing.
 
@@ -130,6 +139,7 @@ class Lane:
             self._keep(delivery)
             return True
         began = perf_counter()
+        self.partition.hot_products = max(1, self._hot_products // max(1, self._counts.lanes))
         try:
             overflows = self._alignment.overflows
             release = self._alignment.add(offset, decode(delivery.value))
@@ -156,6 +166,9 @@ class Lane:
         if self._changed_s is None and (outputs or release.signals):
             self._changed_s = self._loop.time()
         if outputs and not behind and any(output.topic == FUSE_EVENTS for output in outputs):
+            self._flush_in(0.0)
+        elif self.partition.crowding > 1:
+            self._rest_until = 0.0
             self._flush_in(0.0)
         elif outputs or release.signals:
             self._flush_in(self._interval_s)
@@ -243,10 +256,13 @@ class Lane:
     async def _flush_when_due(self) -> None:
         while not self.closed:
             await self._wake.wait()
-            await asyncio.sleep(self._rest_until - self._loop.time())
             self._wake.clear()
             self._due = None
-            await self.flush()
+            if self._rest_until > self._loop.time():
+                # Another flush came in between.
+                self._flush_in(0.0)
+            else:
+                await self.flush()
 
     def _collect(self) -> Flush:
         """Take all that has changed, in one piece: no await may come between the states and the position."""

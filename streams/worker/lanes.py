@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _OPENING_AT_ONCE: Final = 4
 _FENCED_PAUSE_S: Final = 3.0
 _RETRY_PAUSE_S: Final = 1.0
-_STALLED_PAUSE_S: Final = 0.1
+_BUSY_PAUSE_S: Final = 0.05
 _WATCH_S: Final = 1.0
 _SILENCE_S: Final = 10.0
 _DRAIN_S: Final = 1.5
@@ -92,7 +92,7 @@ class Lanes:
         if self.draining or inbox is None:
             return
         lane = self.open.get(number)
-        if lane is None or lane.stalled or inbox or delivery.offset > lane.next:
+        if lane is None or lane.busy or inbox or delivery.offset > lane.next:
             inbox.put(delivery)
             self._catch_up(number)
         else:
@@ -210,8 +210,8 @@ class Lanes:
         """Apply what waits in the inbox, and what is missing in front of it or (without any) up to ``until``."""
         try:
             while (lane := self.open.get(number)) is not None and (inbox := self._inboxes.get(number)) is not None:
-                if lane.stalled:
-                    await asyncio.sleep(_STALLED_PAUSE_S)
+                if lane.busy:
+                    await asyncio.sleep(_BUSY_PAUSE_S)
                     continue
                 delivery = inbox.take(lane.next)
                 if delivery is not None:

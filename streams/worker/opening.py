@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import orjson
-
 from schemas.rules import DEFAULT_RULES
 from streams.config import WorkerConfig
 from streams.engine.partition import Partition
@@ -46,9 +44,9 @@ class Opening:
         try:
             # In this order: nothing can be written any more to what is read then.
             await writer.start(_written(config))
-            partition = Partition(number, DEFAULT_RULES, config.hot_products, self._counts.engine)
+            partition = Partition(number, DEFAULT_RULES, self._counts.engine)
             recovered = await self.store.recover(number, partition.load)
-            alignment = Alignment(source_rank(config.topics), lambda: _applied(partition))
+            alignment = Alignment(source_rank(config.topics), lambda: partition.positions)
             saved = self._take_up(partition, alignment, recovered)
         except BaseException:
             await writer.stop()
@@ -68,6 +66,7 @@ class Opening:
             writer,
             saved=saved,
             interval_s=config.flush_interval_ms / _MS,
+            hot_products=config.hot_products,
             failed=failed,
             counts=self._counts,
         )
@@ -107,11 +106,6 @@ class Opening:
             alignment.skip_to(start)
             return start - 1
         return record.position
-
-
-def _applied(partition: Partition) -> dict[str, int]:
-    positions: dict[str, int] = orjson.loads(partition.snapshot())["positions"]
-    return positions
 
 
 def _written(config: WorkerConfig) -> list[str]:

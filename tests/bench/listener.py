@@ -17,10 +17,14 @@ _TOLD_EVERY_S: Final = 5.0
 
 
 class Listener:
-    """The events of one topic since its beginning: `values` and `arrived_s` (`time.monotonic`), both by key."""
+    """The events of one topic since its beginning, by key.
+
+    `values` are what they say, `written_ms` their timestamps, `arrived_s` (`time.monotonic`) when they came here.
+    """
 
     def __init__(self, consumer: Any) -> None:
         self.values: defaultdict[str, list[bytes]] = defaultdict(list)
+        self.written_ms: defaultdict[str, list[int]] = defaultdict(list)
         self.arrived_s: defaultdict[str, list[float]] = defaultdict(list)
         self._consumer = consumer
 
@@ -43,6 +47,7 @@ class Listener:
                     for record in records:
                         key = record.key.decode()
                         self.values[key].append(record.value)
+                        self.written_ms[key].append(record.timestamp)
                         self.arrived_s[key].append(now_s)
                 if now_s - told_s > _TOLD_EVERY_S:
                     told_s = now_s

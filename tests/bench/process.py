@@ -1,6 +1,8 @@
 """What a running process has used, as Linux tells it in /proc."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,6 +28,31 @@ def memory(pid: int) -> Memory:
     """Return the resident memory of a process."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return Memory(_bytes(status["VmRSS"]), _bytes(status["VmHWM"]))
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Give this process and its children real-time priority for a while (Linux, root), so that they wait for nobody.
+
+    For a pipeline that is mostly idle on a machine that is not. Raises PermissionError.
+    """
+    _schedule(os.SCHED_RR)
+    try:
+        yield
+    finally:
+        _schedule(os.SCHED_OTHER)
+
+
+def _schedule(policy: int) -> None:
+    parameters = os.sched_param(os.sched_get_priority_min(policy))
+    for pid in (os.getpid(), *_children(os.getpid())):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(ProcessLookupError):
+                os.sched_setscheduler(int(thread.name), policy, parameters)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
 
 
 def _bytes(text: str) -> int:

@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -76,9 +76,9 @@ def as_json(on: dict[str, Any], results: Iterable[Result]) -> dict[str, Any]:
     }
 
 
-def as_text(on: dict[str, Any], results: Iterable[Result]) -> str:
-    """Return machine and results for people."""
-    lines = [", ".join(f"{name} {value}" for name, value in on.items())]
+def as_text(results: Iterable[Result], on: Mapping[str, Any] | None = None) -> str:
+    """Return results for people, and the machine if it is given."""
+    lines = [", ".join(f"{name} {value}" for name, value in on.items())] if on else []
     for result in results:
         width = max(len(figure.name) for figure in result.figures)
         lines += ["", result.benchmark]

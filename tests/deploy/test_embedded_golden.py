@@ -18,7 +18,7 @@ from tests.kafka.feeding import send_all, send_live
 from tests.kafka.golden import compare, replay
 from tests.kafka.reading import decided
 
-LEAD = timedelta(seconds=4)
+LEAD = timedelta(seconds=8)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def test_a_backlog_on_the_embedded_broker_gives_the_events_of_replay(clust
 async def test_live_on_the_embedded_broker_gives_the_events_of_replay(cluster: Cluster) -> None:
     cluster.intake()
     cluster.worker()
-    records = sale(timedelta(seconds=8), seconds=15)
+    records = sale(timedelta(seconds=10), seconds=15)
     await send_live(cluster, records, LEAD, idempotent=False)
     await compare(cluster, replay(records, cluster.directory), repeats=True)
 

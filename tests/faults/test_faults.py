@@ -23,7 +23,7 @@ from tests.kafka.golden import Expected, compare, replay
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults_long, pytest.mark.timeout(1500)]
 
-LEAD = timedelta(seconds=3)
+LEAD = timedelta(seconds=8)
 SESSION = timedelta(seconds=6)
 FROZEN = SESSION + timedelta(seconds=4)
 LIVE_S = 420
@@ -57,7 +57,7 @@ async def test_live_with_many_kills_and_zombies(
         cluster.apply_topics()
         cluster.start(intakes=2, workers=3)
         start_ms = int(time.time() * 1000) + 10_000
-        sale = DenseSale(seed=seed, start_ms=start_ms, seconds=LIVE_S, per_second=120, gap_ms=80, late=0.0)
+        sale = DenseSale(seed=seed, start_ms=start_ms, seconds=LIVE_S, per_second=120, gap_ms=80)
         records = sale.capture()
         faults = Faults(cluster, Random(seed), kills=26, zombies=10, drains=4, frozen=FROZEN)
         feeding = asyncio.create_task(send_live(cluster, records, LEAD))
@@ -79,7 +79,7 @@ async def test_a_backlog_with_kills_and_zombies_while_it_is_read(
     with Cluster(kafka.bootstrap, prefix, tmp_path, **settings) as cluster:
         cluster.apply_topics()
         start_ms = int(time.time() * 1000) - 2 * BACKLOG_S * 1000
-        sale = DenseSale(seed=seed, start_ms=start_ms, seconds=BACKLOG_S, per_second=120, products=200, late=0.0)
+        sale = DenseSale(seed=seed, start_ms=start_ms, seconds=BACKLOG_S, per_second=120, products=200)
         records = sale.capture()
         expected = replay(records, tmp_path)
         await send_all(cluster, records)

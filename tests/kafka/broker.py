@@ -139,7 +139,7 @@ class KafkaBroker:
                 start_new_session=True,
             )
 
-    def wait_ready(self, timeout: timedelta = timedelta(seconds=60)) -> None:
+    def wait_ready(self, timeout: timedelta = timedelta(seconds=120)) -> None:
         """Return when the broker answers; raise KafkaUnavailableError with the end of its log when it does not."""
         deadline = time.monotonic() + timeout.total_seconds()
         while not broker_answers(self.port):

@@ -18,11 +18,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
+from deploy.admin import Admin
+from deploy.kafka import open_admin
+from deploy.settings import Settings
 from deploy.tether import tethered
+from deploy.topics import carry_out, plan_topics
 from schemas.topics import TopicNames
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -125,7 +130,7 @@ class Service:
         """Continue it (SIGCONT): it does not know that time has passed."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def drain(self, grace: timedelta = timedelta(seconds=30)) -> int:
+    def drain(self, grace: timedelta = timedelta(seconds=60)) -> int:
         """End it in order (SIGTERM) and return its exit code."""
         os.kill(self.pid, signal.SIGTERM)
         return self._reap(grace)
@@ -204,7 +209,7 @@ class Cluster:
         """The consumer group of the workers."""
         return f"{self.prefix}-worker"
 
-    def run(self, *arguments: str, within: timedelta = timedelta(seconds=60)) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, within: timedelta = timedelta(seconds=120)) -> subprocess.CompletedProcess[str]:
         """Run one `livefuse` command to its end; nothing is checked."""
         return subprocess.run(
             [*LIVEFUSE, *arguments],
@@ -217,9 +222,16 @@ class Cluster:
         )
 
     def apply_topics(self) -> None:
-        """Create all topics, those of the shop too."""
-        done = self.run("topics", "apply", "--create-inputs")
-        assert done.returncode == 0, done.stderr
+        """Create all topics, those of the shop too: `livefuse topics apply --create-inputs`, without a process."""
+        # In a thread: the test that calls has an event loop of its own.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, self._apply_topics()).result()
+
+    async def _apply_topics(self) -> None:
+        settings = Settings.load(None, self.environment)
+        async with open_admin(settings.kafka_config()) as client:
+            admin = Admin(client)
+            await carry_out(admin, await plan_topics(admin, settings, create_inputs=True))
 
     def intake(self) -> Service:
         """Start one more intake."""

@@ -14,13 +14,23 @@ from tests.kafka.cluster import Cluster, until
 Record = Any
 """A record as aiokafka returns it."""
 
-_STALLED: Final = timedelta(seconds=30)
+_STALLED: Final = timedelta(seconds=90)
+"""Longer than a transaction that nobody ends stays open."""
 
 
 async def committed(bootstrap: str, topic: str) -> list[Record]:
-    """Return all committed records of a topic, up to its end as it is now, in order within each partition."""
+    """Return all committed records of a topic, up to its end as it is now, in order within each partition.
+
+    A producer is told that its transaction is committed before the broker has written so into the partitions, and until
+    then no reader sees the records; so this waits until no transaction is open that was open at the beginning.
+    """
+    return await records_of(bootstrap, topic, "read_committed")
+
+
+async def records_of(bootstrap: str, topic: str, isolation: str) -> list[Record]:
+    """Return the records of a topic up to its end as it is now; `isolation` is that of the consumer."""
     ends = await end_offsets(bootstrap, topic)
-    async with _consumer(bootstrap, ends) as consumer:
+    async with _consumer(bootstrap, ends, isolation) as consumer:
         records: list[Record] = []
 
         async def all_read() -> bool:
@@ -34,21 +44,20 @@ async def committed(bootstrap: str, topic: str) -> list[Record]:
 
 
 async def end_offsets(bootstrap: str, *topics: str) -> dict[TopicPartition, int]:
-    """Return the end of what is committed in each partition of the topics.
+    """Return the end of each partition of the topics; what is in a transaction that is not over yet counts.
 
     The embedded broker, asked for the end, names the beginning of the last batch; what it tells with records is right.
     """
     partitions = await partitions_of(bootstrap, *topics)
-    async with _consumer(bootstrap, partitions) as consumer:
+    async with _consumer(bootstrap, partitions, "read_uncommitted") as consumer:
         await consumer.seek_to_end(*partitions)
         ends: dict[TopicPartition, int] = {}
 
         async def are_told() -> bool:
             await consumer.getmany(timeout_ms=100)
             for each in partitions:
-                stable, high = consumer.last_stable_offset(each), consumer.highwater(each)
-                if high is not None:
-                    ends[each] = high if stable is None or stable < 0 else stable
+                if (high := consumer.highwater(each)) is not None:
+                    ends[each] = high
             return len(ends) == len(partitions)
 
         await until(are_told, f"the broker tells the ends of {topics}", within=_STALLED, between=timedelta(0))
@@ -77,7 +86,7 @@ async def drained(cluster: Cluster, within: timedelta) -> None:
         await _reached(admin, cluster.worker_group, signals, within)
 
 
-async def decided(cluster: Cluster, count: int, within: timedelta = timedelta(seconds=60)) -> None:
+async def decided(cluster: Cluster, count: int, within: timedelta = timedelta(seconds=120)) -> None:
     """Return when there are about `count` fuse events (the ends of transactions are counted too)."""
 
     async def are_there() -> bool:
@@ -117,12 +126,14 @@ async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 @asynccontextmanager
-async def _consumer(bootstrap: str, partitions: Iterable[TopicPartition]) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(
+    bootstrap: str, partitions: Iterable[TopicPartition], isolation: str
+) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        isolation_level="read_committed",
+        isolation_level=isolation,
         max_partition_fetch_bytes=16 * 1_048_576,
         fetch_max_wait_ms=100,
     )

@@ -1,5 +1,6 @@
 """The harness itself: a broker of the tests survives its own crash with all that was acknowledged."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
+from tests.kafka.reading import committed
 
 pytestmark = pytest.mark.kafka
 
@@ -44,6 +46,22 @@ async def test_a_transaction_is_read_only_when_committed(kafka: KafkaBroker, pre
     assert await read(kafka, prefix, 1) == [b"committed"]
 
 
+@pytest.mark.parametrize("end", ["commit", "abort"])
+async def test_the_harness_reads_a_topic_to_the_end_of_the_transactions_that_are_open(
+    kafka: KafkaBroker, prefix: str, end: str
+) -> None:
+    await create_topic(kafka, prefix)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, transactional_id=prefix)
+    await producer.start()
+    await producer.begin_transaction()
+    await producer.send_and_wait(prefix, b"sent")
+    reading = asyncio.create_task(committed(kafka.bootstrap, prefix))
+    assert not (await asyncio.wait({reading}, timeout=1.0))[0]
+    await (producer.commit_transaction() if end == "commit" else producer.abort_transaction())
+    assert [each.value for each in await reading] == ([b"sent"] if end == "commit" else [])
+    await producer.stop()
+
+
 async def test_lz4_and_old_timestamps_are_kept(kafka: KafkaBroker, prefix: str) -> None:
     await create_topic(kafka, prefix)
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, compression_type="lz4")
@@ -54,20 +72,20 @@ async def test_lz4_and_old_timestamps_are_kept(kafka: KafkaBroker, prefix: str) 
     assert await read(kafka, prefix, 1) == [b"sold in 2010"]
 
 
-async def test_a_killed_broker_comes_back_with_its_data_at_its_address(tmp_path: Path, prefix: str) -> None:
-    with KafkaBroker(tmp_path) as broker:
-        address = broker.bootstrap
-        await create_topic(broker, prefix)
-        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
-        await producer.start()
-        await producer.send_and_wait(prefix, b"before")
-        broker.kill()
-        assert broker.pid is None
-        broker.start()
-        await producer.send_and_wait(prefix, b"after")
-        await producer.stop()
-        assert broker.bootstrap == address
-        assert await read(broker, prefix, 2) == [b"before", b"after"]
+async def test_a_killed_broker_comes_back_with_its_data_at_its_address(mortal_kafka: KafkaBroker, prefix: str) -> None:
+    broker = mortal_kafka
+    address = broker.bootstrap
+    await create_topic(broker, prefix)
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
+    await producer.start()
+    await producer.send_and_wait(prefix, b"before")
+    broker.kill()
+    assert broker.pid is None
+    broker.start()
+    await producer.send_and_wait(prefix, b"after")
+    await producer.stop()
+    assert broker.bootstrap == address
+    assert await read(broker, prefix, 2) == [b"before", b"after"]
 
 
 def test_missing_jars_are_named_with_the_way_out(tmp_path: Path) -> None:

@@ -1,22 +1,20 @@
 """What the broker may do to livefuse: go away, not be there yet, have other topics than it should, have a full disk.
 
 Each time the processes say what is wrong, wait or end as they should, and nothing is lost: afterwards the fuse events
-are those of replay. The broker is one of their own.
+are those of replay. The broker is one that nobody else uses meanwhile.
 """
 
 import asyncio
 import logging
-import os
 import resource
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from deploy.simulator.capture import CaptureRecord
-from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
+from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import Cluster, until
 from tests.kafka.dense import DenseSale
 from tests.kafka.feeding import send_all, send_live
@@ -25,30 +23,16 @@ from tests.kafka.reading import decided
 
 pytestmark = pytest.mark.kafka
 
-SOON = timedelta(seconds=30)
+SOON = timedelta(seconds=90)
 USAGE = 2
 AWAY = "the broker is away or does not take records"
 """What intake and worker say while they wait for a broker that they had."""
 
 
-@pytest.fixture(scope="module")
-def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(tmp_path_factory.mktemp("broker"))
-    yield broker
-    broker.kill()
-
-
 @pytest.fixture
-def broker(own_broker: KafkaBroker) -> KafkaBroker:
+def broker(mortal_kafka: KafkaBroker) -> KafkaBroker:
     """Return a broker that runs, and to which a test may do anything."""
-    if own_broker.pid is None:
-        try:
-            own_broker.start()
-        except KafkaUnavailableError as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(str(error))
-    return own_broker
+    return mortal_kafka
 
 
 @pytest.fixture(autouse=True)

@@ -88,13 +88,13 @@ def test_intake_and_worker_speak_tls_and_log_in(environment: dict[str, str]) -> 
         for name in ("intake", "worker")
     ]
     try:
-        paused = run(environment, "fuse", "pause", "p42", "--reason", "recall", "--timeout", "30", "--json")
+        paused = run(environment, "fuse", "pause", "p42", "--reason", "recall", "--timeout", "90", "--json")
         assert paused.exit_code == 0, paused.stderr
         assert json.loads(paused.stdout)[0]["paused"]["product"]
     finally:
         for process in processes:
             process.send_signal(signal.SIGTERM)
-        codes = [process.wait(15) for process in processes]
+        codes = [process.wait(60) for process in processes]
     assert codes == [0, 0]
 
 

@@ -4,12 +4,11 @@ import asyncio
 import logging
 import statistics
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -25,6 +24,7 @@ from streams.client import partition_counts, supports_transactions
 from streams.config import IntakeConfig, KafkaConfig
 from streams.engine.signals import LINES_PER_OFFSET, Signal
 from streams.frames import Frame, decode
+from streams.intake import commits
 from streams.intake.consumer import Record, source_consumer
 from streams.intake.intake import run
 from streams.intake.status import IntakeStatus
@@ -34,7 +34,7 @@ from tests.kafka.cluster import until
 pytestmark = pytest.mark.kafka
 
 PARTITIONS = 3
-SOON = timedelta(seconds=30)
+SOON = timedelta(seconds=90)
 
 Line = tuple[str, int, int, Signal]
 """(topic, partition, offset, signal) of a signal in a frame"""
@@ -184,7 +184,7 @@ class Running:
     async def end(self) -> None:
         """Stop it in order."""
         self.stop.set()
-        await asyncio.wait_for(self.task, 15)
+        await asyncio.wait_for(self.task, 60)
 
 
 @asynccontextmanager
@@ -308,31 +308,44 @@ async def test_a_record_of_nothing_becomes_a_dead_letter_of_nothing(rig: Rig) ->
 
 async def test_a_record_is_in_a_frame_at_once_when_the_intake_is_idle(rig: Rig) -> None:
     consumer = AIOKafkaConsumer(rig.names.signals, bootstrap_servers=rig.bootstrap)
+    direct = AIOKafkaConsumer(rig.names.orders, bootstrap_servers=rig.bootstrap)
     async with intake(rig.config) as running, rig.producer() as producer:
         await running.live()
         await consumer.start()
-        took = []
+        await direct.start()
+        took, trips = [], []
         for number in range(30):
             await asyncio.sleep(0.05)
             began = time.perf_counter()
             sent = await producer.send(
                 rig.names.orders, encoded(order(number, now_ms())), partition=number % PARTITIONS
             )
+            await direct.getone()
+            trips.append(time.perf_counter() - began)
             async for record in consumer:
                 if decode(record.value).signals:
                     break
             took.append(time.perf_counter() - began)
             await sent
+        await direct.stop()
         await consumer.stop()
-    # No poll interval, no linger, no tick: these are 100, 500 ms. What remains are three trips to the broker.
-    assert statistics.median(took) < 0.08
+    # No poll interval, no linger, no tick: these are 100, 500 ms. What remains is a trip through the broker, as the one
+    # that the record itself has made, and as much again for the work: a busy machine takes longer for all of it.
+    assert statistics.median(took) < 0.06 + 3 * statistics.median(trips)
 
 
 async def test_ticks_come_to_every_partition_and_follow_the_clock(rig: Rig) -> None:
     async with intake(replace(rig.config, tick_interval_ms=200)) as running:
         await running.live()
-        await asyncio.sleep(1.5)
-    records = [(each.partition, each.timestamp, decode(each.value)) for each in await rig.read(rig.names.signals, 12)]
+        records: list[tuple[int, int, Frame]] = []
+
+        async def have_come() -> bool:
+            found = await rig.read(rig.names.signals, 4 * PARTITIONS)
+            records[:] = [(each.partition, each.timestamp, decode(each.value)) for each in found]
+            live = Counter(partition for partition, _, frame in records if frame.live)
+            return all(live[number] >= 4 for number in range(PARTITIONS))
+
+        await until(have_come, "every partition has ticks", within=SOON)
     for number in range(PARTITIONS):
         ticks = [(sent, frame) for partition, sent, frame in records if partition == number]
         assert len(ticks) >= 4
@@ -340,7 +353,8 @@ async def test_ticks_come_to_every_partition_and_follow_the_clock(rig: Rig) -> N
         passed = [frame.passed for _, frame in ticks if frame.live]
         assert passed == sorted(passed)
         assert all(frame.passed <= sent - rig.config.tick_margin_ms for sent, frame in ticks)
-        assert ticks[-1][1].passed > ticks[-1][0] - rig.config.tick_margin_ms - 700
+        # The newest that a machine with other work to do has brought in time.
+        assert max(frame.passed - sent for sent, frame in ticks) > -rig.config.tick_margin_ms - 700
 
 
 async def test_two_intakes_share_the_sources_and_nothing_is_missing(rig: Rig) -> None:
@@ -375,7 +389,12 @@ async def test_two_intakes_share_the_sources_and_nothing_is_missing(rig: Rig) ->
         assert all(each == numbers[0] for each in numbers)
 
 
-async def test_stopping_drains_and_the_next_one_goes_on_without_a_repeat(rig: Rig) -> None:
+async def test_stopping_drains_and_the_next_one_goes_on_without_a_repeat(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In production an end is not put off for longer; there repeats are cheaper.
+    monkeypatch.setattr(commits, "DRAIN_S", 60.0)
+    monkeypatch.setattr(commits, "LAST_COMMIT_S", 60.0)
     records = backlog(rig.names, 20_000, seed=3)
     await rig.send(records)
     config = replace(rig.config, frame_signals=100)
@@ -431,17 +450,20 @@ async def test_transactions_of_the_shop_are_read_when_they_are_committed_and_hol
         await shop.send_and_wait(rig.names.orders, encoded(order(2, now_ms())), partition=0)
         await rig.send([(rig.names.complaints, 0, complaint(3, now_ms()))])
         frames = await rig.frames(2)
-        assert not running.counts.behind
+        await running.live()
         await shop.abort_transaction()
         await rig.send([(rig.names.complaints, 0, complaint(4, now_ms()))])
-        await running.live()
         frames = await rig.frames(3)
+
+        async def has_passed_the_markers() -> bool:
+            # Two orders and two markers.
+            return (await rig.committed()).get(TopicPartition(rig.names.orders, 0)) == 4
+
+        await until(has_passed_the_markers, "what was aborted is passed over", within=SOON)
     found = [place[:3] for each in frames.values() for place in lines(each)]
     assert sorted(found) == sorted(
         [(rig.names.orders, 0, 0), (rig.names.complaints, 0, 0), (rig.names.complaints, 0, 1)]
     )
-    # Two orders and two markers.
-    assert (await rig.committed())[TopicPartition(rig.names.orders, 0)] == 4
 
 
 async def test_missing_topics_are_named(rig: Rig, prefix: str, kafka: KafkaBroker) -> None:
@@ -467,52 +489,59 @@ async def test_frames_that_the_broker_never_takes_end_the_intake_and_are_not_com
     rng = Random(5)
     products = [rng.randbytes(60).hex() for _ in range(60)]
     await rig.send((rig.names.orders, 0, order(number, now_ms(), each)) for number, each in enumerate(products))
+    status = IntakeStatus(rig.config.topics.inputs)
     with pytest.raises(SendFailed, match=r"does not take a frame of \d+ bytes"):
-        await asyncio.wait_for(run(rig.config, asyncio.Event(), IntakeStatus(rig.config.topics.inputs)), 30)
+        await asyncio.wait_for(run(rig.config, asyncio.Event(), status), 90)
     assert (await rig.committed()).get(TopicPartition(rig.names.orders, 0), 0) == 0
 
 
+async def come_back(broker: KafkaBroker) -> None:
+    """Start the broker while the intake, in this process, goes on."""
+    # From this thread: a process that is tethered dies with the thread that has started it.
+    broker.launch()
+    await asyncio.to_thread(broker.wait_ready)
+
+
 async def test_a_broker_that_is_away_is_waited_for(
-    tmp_path: Path, prefix: str, caplog: pytest.LogCaptureFixture
+    mortal_kafka: KafkaBroker, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "streams")
-    broker = KafkaBroker(tmp_path)
-    broker.start()
+    broker = mortal_kafka
     rig = Rig(broker.bootstrap, prefix)
     await rig.create_topics()
-    broker.stop()
-    try:
-        async with intake(rig.config) as running:
-            await asyncio.sleep(3)
-            assert "broker.unavailable" in caplog.text
-            assert broker.bootstrap in caplog.text
-            await asyncio.to_thread(broker.start)
-            await rig.send([(rig.names.orders, 0, order(1, now_ms()))])
-            await rig.frames(1)
-            # It goes away in mid-stream, with records on their way.
-            await asyncio.to_thread(broker.kill)
-            await asyncio.sleep(2)
-            await asyncio.to_thread(broker.start)
-            await rig.send([(rig.names.orders, 0, order(2, now_ms()))])
-            frames = await rig.frames(2)
-            await running.live()
-        found = [place[:3] for each in frames.values() for place in lines(each)]
-        assert sorted(set(found)) == [(rig.names.orders, 0, 0), (rig.names.orders, 0, 1)]
-    finally:
-        broker.stop()
+    await asyncio.to_thread(broker.stop)
+    async with intake(rig.config) as running:
 
+        async def is_told() -> bool:
+            return "broker.unavailable" in caplog.text
 
-async def test_stopping_while_the_broker_is_away_does_not_take_long(tmp_path: Path, prefix: str) -> None:
-    with KafkaBroker(tmp_path) as broker:
-        rig = Rig(broker.bootstrap, prefix)
-        await rig.create_topics()
-        running = Running(rig.config)
-        await running.live()
+        await until(is_told, "the intake says that no broker is there", within=SOON)
+        assert broker.bootstrap in caplog.text
+        await come_back(broker)
+        await rig.send([(rig.names.orders, 0, order(1, now_ms()))])
+        await rig.frames(1)
+        # It goes away in mid-stream, with records on their way.
         await asyncio.to_thread(broker.kill)
-        await asyncio.sleep(1)
-        began = time.monotonic()
-        await running.end()
-        assert time.monotonic() - began < 9
+        await asyncio.sleep(2)
+        await come_back(broker)
+        await rig.send([(rig.names.orders, 0, order(2, now_ms()))])
+        frames = await rig.frames(2)
+        await running.live()
+    found = [place[:3] for each in frames.values() for place in lines(each)]
+    assert sorted(set(found)) == [(rig.names.orders, 0, 0), (rig.names.orders, 0, 1)]
+
+
+async def test_stopping_while_the_broker_is_away_does_not_take_long(mortal_kafka: KafkaBroker, prefix: str) -> None:
+    rig = Rig(mortal_kafka.bootstrap, prefix)
+    await rig.create_topics()
+    running = Running(rig.config)
+    await running.live()
+    await asyncio.to_thread(mortal_kafka.kill)
+    await asyncio.sleep(1)
+    began = time.monotonic()
+    await running.end()
+    # Its own limits make up some seven seconds; a request that waits for the broker takes forty.
+    assert time.monotonic() - began < 20
     waiting = Running(rig.config)
     await asyncio.sleep(0.5)
     await waiting.end()

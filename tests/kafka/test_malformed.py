@@ -86,7 +86,7 @@ async def dead_letters(cluster: Cluster, count: int) -> dict[Source, list[Record
                 found.setdefault(source, []).append(record)
         return len(found) >= count
 
-    within = timedelta(seconds=60)
+    within = timedelta(seconds=120)
     await until(are_there, f"{count} dead letters", within=within, state=lambda: f"there are {len(found)}")
     return found
 

@@ -22,7 +22,7 @@ from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster, until
 pytestmark = pytest.mark.kafka
 
 SOON = timedelta(seconds=40)
-SECRET = "secret of the customer"  # noqa: S105 (what must not be told, but no password)
+SECRET = "secret of the customer"
 
 
 class Sample(NamedTuple):

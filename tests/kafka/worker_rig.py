@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.tether import tethered
@@ -28,6 +29,7 @@ from streams.engine.partition import Partition
 from streams.engine.signals import COMMAND, LINES_PER_OFFSET, ORDER, Signal
 from streams.frames import Frame, decode, encode
 from streams.worker import process
+from tests.kafka.reading import partitions_of, records_of
 
 NOON = 1_762_862_400_000
 SOURCE = "live.orders/0"
@@ -147,22 +149,32 @@ class Intake:
             await asyncio.sleep(pause_s)
 
 
-async def read(config: WorkerConfig, topic: str, *, isolation: str = "read_committed") -> dict[int, list[Any]]:
-    """Return all records that a topic has now, by partition."""
-    consumer = AIOKafkaConsumer(**config.kafka.client, auto_offset_reset="earliest", isolation_level=isolation)
-    await consumer.start()
+@asynccontextmanager
+async def writing(intake: Intake, pause_s: float, per_frame: int = 10) -> AsyncIterator[None]:
+    """Write signals, on and on, while the block does what must happen in the middle of a stream."""
+    over = asyncio.Event()
+
+    async def write() -> None:
+        position = 0
+        while not over.is_set():
+            await intake.write_all(signals(per_frame, position), per_frame, pause_s)
+            position += per_frame
+
+    task = asyncio.create_task(write())
     try:
-        counts = await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 (nothing public tells)
-        places = [TopicPartition(topic, number) for number in sorted(counts)]
-        consumer.assign(places)
-        found: dict[int, list[Any]] = {}
-        for place, end in (await consumer.end_offsets(places)).items():
-            records = found.setdefault(place.partition, [])
-            while await consumer.position(place) < end:
-                records += (await consumer.getmany(place, timeout_ms=200)).get(place, [])
-        return found
+        yield
     finally:
-        await consumer.stop()
+        over.set()
+        await task
+
+
+async def read(config: WorkerConfig, topic: str, *, isolation: str = "read_committed") -> dict[int, list[Any]]:
+    """Return all records that a topic has now, by partition; those of open transactions once these are over."""
+    bootstrap = config.kafka.client["bootstrap_servers"]
+    found: dict[int, list[Any]] = {each.partition: [] for each in await partitions_of(bootstrap, topic)}
+    for record in await records_of(bootstrap, topic, isolation):
+        found[record.partition].append(record)
+    return found
 
 
 async def read_events(config: WorkerConfig) -> dict[int, list[bytes]]:
@@ -186,7 +198,7 @@ async def expected_events(config: WorkerConfig) -> dict[int, list[bytes]]:
 
 
 async def wait_for_events(
-    config: WorkerConfig, expected: dict[int, list[bytes]], patience_s: float = 40.0
+    config: WorkerConfig, expected: dict[int, list[bytes]], patience_s: float = 90.0
 ) -> dict[int, list[bytes]]:
     """Return the events as soon as there are as many as expected, or what there is when patience ends."""
     deadline = time.monotonic() + patience_s
@@ -195,6 +207,20 @@ async def wait_for_events(
         if all(len(found[number]) >= len(events) for number, events in expected.items()) or time.monotonic() > deadline:
             return found
         await asyncio.sleep(0.2)
+
+
+async def more_events(config: WorkerConfig, count: int = 20, patience_s: float = 90.0) -> None:
+    """Return when there are so many more events than there are now: somebody is at work."""
+    deadline = time.monotonic() + patience_s
+    before = await _events_told(config)
+    while await _events_told(config) < before + count:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"there are not {count} more events than {before} after {patience_s} s")
+        await asyncio.sleep(0.1)
+
+
+async def _events_told(config: WorkerConfig) -> int:
+    return sum(map(len, (await read_events(config)).values()))
 
 
 @dataclass
@@ -231,7 +257,7 @@ class WorkerProcess:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, patience_s: float = 10.0) -> int:
+    def stop(self, patience_s: float = 30.0) -> int:
         """End it in order; return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
@@ -245,7 +271,7 @@ class WorkerProcess:
         """Yield the lines of its log that tell of an event."""
         return (line for line in self.log.read_text().splitlines() if f" {event} " in f"{line} ")
 
-    async def until(self, event: str, count: int = 1, patience_s: float = 30.0) -> None:
+    async def until(self, event: str, count: int = 1, patience_s: float = 90.0) -> None:
         """Return when its log has told of an event so many times."""
         deadline = time.monotonic() + patience_s
         while sum(1 for _ in self.lines(event)) < count:

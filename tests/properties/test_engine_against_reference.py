@@ -108,7 +108,7 @@ def frames(steps: Iterable[Signal | int], chance: random.Random) -> Iterator[lis
         yield frame
 
 
-@search(600)
+@search(400)
 @given(timelines())
 def test_every_step_writes_what_the_reference_writes(timeline: Timeline) -> None:
     worker = Worker(timeline)
@@ -141,7 +141,7 @@ def test_neither_frames_nor_restarts_nor_repeated_delivery_change_anything(timel
     assert by_topic(worker.outputs) == expected(timeline)
 
 
-@search(150)
+@search(100)
 @given(timelines(), st.integers(0, 2**32))
 def test_ticks_before_later_signals_change_nothing(timeline: Timeline, seed: int) -> None:
     chance = random.Random(seed)

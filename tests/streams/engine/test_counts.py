@@ -86,7 +86,8 @@ def test_open_fuses_are_counted_also_after_recovery() -> None:
 
 
 def test_products_are_counted_once_stored_or_not() -> None:
-    partition = Partition(0, DEFAULT_RULES, hot_products=2)
+    partition = Partition(0, DEFAULT_RULES)
+    partition.hot_products = 2
     partition.apply(SOURCES, [order(number, f"p{number % 5}") for number in range(20)])
     assert len(partition) == 5
     partition.take_dirty()

@@ -75,7 +75,7 @@ class Rig:
         self.counts = WorkerCounts()
         self.lane = self.opened(-1)
 
-    def opened(self, saved: int) -> Lane:
+    def opened(self, saved: int, *, hot_products: int = 1_000) -> Lane:
         """Return a lane over partition and alignment as they are."""
         return Lane(
             NAMES,
@@ -84,6 +84,7 @@ class Rig:
             cast("Writer", self.writer),
             saved=saved,
             interval_s=self.interval_s,
+            hot_products=hot_products,
             failed=lambda _, error: self.failures.append(error),
             counts=self.counts,
         )
@@ -246,6 +247,33 @@ async def test_a_flush_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         r.writer.go.set()
         await flush
         assert not r.lane.stalled
+
+
+async def test_many_products_are_not_kept_decoded_until_the_rest_is_over() -> None:
+    async with rig() as r:
+        await r.lane.close()
+        r.lane = r.opened(-1, hot_products=4)
+        for offset in range(3):
+            first = 5 * offset
+            r.take(offset, frame([order(n, NOON + n, f"p{n}") for n in range(first + 1, first + 6)]), behind=True)
+            await r.writer.flushed(offset + 1)
+        assert r.partition.crowding <= 1
+
+
+async def test_a_lane_with_too_many_products_is_busy_until_the_flush_is_over() -> None:
+    async with rig() as r:
+        await r.lane.close()
+        r.lane = r.opened(-1, hot_products=2)
+        r.writer.go.clear()
+        r.take(0, frame([order(1, NOON, "p1")]), behind=True)
+        flush = asyncio.create_task(r.lane.flush())
+        await asyncio.sleep(0)
+        busy = [r.lane.busy]
+        r.take(1, frame([order(n, NOON + n, f"p{n}") for n in range(2, 7)]), behind=True)
+        busy.append(r.lane.busy)
+        r.writer.go.set()
+        await flush
+        assert [*busy, r.lane.busy] == [False, True, False]
 
 
 def test_the_lanes_record_comes_back() -> None:

@@ -66,6 +66,7 @@ class Rig:
             cast("Writer", writer),
             saved=saved,
             interval_s=LONG_S,
+            hot_products=1_000,
             failed=failed,
             counts=self.lanes.counts,
         )

@@ -1,0 +1,65 @@
+"""Columns that tables of more than one dashboard have."""
+
+from typing import Final
+
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
+
+from alerts.dashboards.board import Board
+from alerts.dashboards.panels import BLUE, RED, value_names
+from alerts.dashboards.queries import FUSE, beside
+from alerts.dashboards.tables import Column
+
+_COLOURED: Final = DynamicConfigValue("custom.cellOptions", {"type": "color-text"})
+
+
+def product(board: Board) -> Column:
+    """Return the column of the product, which leads to its own dashboard."""
+    link = {
+        "title": board.word("open_product"),
+        "url": (
+            f"/d/livefuse-product-{board.wording.language}?var-product_id=${{__value.raw:percentencode}}"
+            "&var-datasource=${datasource}&${__url_time_range}"
+        ),
+    }
+    return Column(board.word("product"), label="product_id", look=(DynamicConfigValue("links", [link]),))
+
+
+def severity(board: Board) -> Column:
+    """Return the column of the severity, by name and colour."""
+    names = value_names(
+        {
+            "critical": (board.word("critical"), RED),
+            "warning": (board.word("warning"), "orange"),
+            "info": (board.word("info"), BLUE),
+        }
+    )
+    return Column(board.word("severity"), label="severity", look=(DynamicConfigValue("mappings", [names]), _COLOURED))
+
+
+def measured_and_limit(board: Board, keys: str) -> list[Column]:
+    """Return what was measured and its limit, for the series `keys` of a product and rule each."""
+    return [
+        Column(board.word(word), expr=beside(keys, "product_id, rule", f"livefuse_product_{word}"))
+        for word in ("measured", "limit")
+    ]
+
+
+def open_fuses(board: Board, labels: str = "") -> list[Column]:
+    """Return the columns of a table of open fuses: which, how bad, measured against which limit, open for how long.
+
+    How long: in the time that the dashboard shows, as the number of steps in which the fuse was open.
+    """
+    fuses = f"max by ({FUSE}) (livefuse_product_fuse_open{labels})"
+    return [
+        Column(board.word("sku"), label="sku_id"),
+        Column(board.word("rule"), label="rule"),
+        severity(board),
+        Column(board.word("room"), label="room_id"),
+        Column("", expr=fuses),
+        *measured_and_limit(board, fuses),
+        Column(
+            board.word("open_for"),
+            expr=f"{fuses} * 0 + count_over_time({fuses}[$__range:$__interval]) * $__interval_ms / 1000",
+            unit="s",
+        ),
+    ]
