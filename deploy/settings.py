@@ -49,11 +49,12 @@ def _application(value: str) -> str:
     return value
 
 
+Port = Annotated[int, Field(ge=0, le=_LAST_PORT)]
 Address = Annotated[str, AfterValidator(_address)]
 
 
 class IntakeSettings(BaseModel):
-    """How an intake packs frames and tells the time."""
+    """How an intake packs frames and tells the time. Without `web_port` it serves no metrics and no health."""
 
     model_config = _STRICT
 
@@ -65,6 +66,8 @@ class IntakeSettings(BaseModel):
     """How long records may be on their way to Kafka without being late for a timer."""
     frame_signals: Annotated[int, Field(ge=1, le=10_000)] = 2_000
     """The most signals in a frame."""
+    web_port: Port | None = None
+    """Port for `/metrics`, `/healthz` and `/readyz`; without it there is none."""
 
 
 class WorkerSettings(BaseModel):
@@ -82,8 +85,8 @@ class WorkerSettings(BaseModel):
         minutes=1
     )
     """When the broker gives up a transaction of a worker that is gone; at most its `transaction.max.timeout.ms`."""
-    web_port: Annotated[int, Field(ge=0, le=_LAST_PORT)] | None = None
-    """Port for `/healthz` and `/stats`; without it there is none. `up` gives further workers the ports after it."""
+    web_port: Port | None = None
+    """Port for `/metrics`, `/healthz` and `/readyz`; without it there is none. `up` gives further workers the next."""
     data_dir: Path | None = None
     """Where Faust keeps its files; without it a directory that ends with the process."""
 
@@ -203,7 +206,6 @@ class Settings(BaseModel):
             hot_products=self.worker.hot_products,
             session_timeout_ms=milliseconds(self.session_timeout),
             transaction_timeout_ms=milliseconds(self.worker.transaction_timeout),
-            web_port=self.worker.web_port,
             data_dir=str(self.worker.data_dir) if self.worker.data_dir else None,
         )
 

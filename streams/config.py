@@ -46,5 +46,4 @@ class WorkerConfig:
     hot_products: int = 50_000
     session_timeout_ms: int = 10_000
     transaction_timeout_ms: int = 60_000
-    web_port: int | None = None
     data_dir: str | None = None

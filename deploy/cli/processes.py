@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deploy.settings import Settings
-    from streams.config import IntakeConfig
 
 
 def intake(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -20,7 +19,7 @@ def intake(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """
     import asyncio
 
-    asyncio.run(_run_intake(_begin(config, as_json=as_json).intake_config()))
+    asyncio.run(_run_intake(_begin(config, as_json=as_json)))
 
 
 def worker(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -30,9 +29,16 @@ def worker(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """
     settings = _begin(config, as_json=as_json)
 
+    from deploy.web import registry, serving
+    from streams.worker.metrics import WorkerCollector
     from streams.worker.process import run
 
-    raise typer.Exit(run(settings.worker_config()))
+    raise typer.Exit(
+        run(
+            settings.worker_config(),
+            lambda status: serving(settings.worker.web_port, registry("worker", WorkerCollector(status)), status),
+        )
+    )
 
 
 def _begin(config: "Path | None", *, as_json: bool) -> "Settings":
@@ -44,13 +50,19 @@ def _begin(config: "Path | None", *, as_json: bool) -> "Settings":
     return settings
 
 
-async def _run_intake(config: "IntakeConfig") -> None:
+async def _run_intake(settings: "Settings") -> None:
     import asyncio
     import signal
 
+    from deploy.web import registry, serving
     from streams.intake.intake import run
+    from streams.intake.metrics import IntakeCollector
+    from streams.intake.status import IntakeStatus
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(config, stop)
+    config = settings.intake_config()
+    status = IntakeStatus(config.topics.inputs)
+    async with serving(settings.intake.web_port, registry("intake", IntakeCollector(status)), status):
+        await run(config, stop, status)

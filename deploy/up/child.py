@@ -30,7 +30,8 @@ Tell = Callable[[str], None]
 class Child:
     """A `livefuse` process of its own session: Ctrl-C in the terminal does not reach it, and it cannot outlive us.
 
-    `tell` is called with what an operator should see: warnings, errors, an unexpected end.
+    `tell` is called with what an operator should see: warnings, errors, an unexpected end. `environment` is all that it
+    is given.
     """
 
     def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], tell: Tell) -> None:
@@ -38,7 +39,7 @@ class Child:
         self.restarts = 0
         self.exit_code: int | None = None
         self._command = tethered([sys.executable, "-m", "deploy.cli", *arguments])
-        self._environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
+        self.environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
         self._tell = tell
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._process: asyncio.subprocess.Process | None = None
@@ -66,7 +67,7 @@ class Child:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            env=self._environment,
+            env=self.environment,
             start_new_session=True,
         )
         self.exit_code = None

@@ -20,7 +20,7 @@ LONGEST_COOLDOWN_MS: Final = 8 * 3_600_000
 BEGINNING: Final = 0
 """A mark before every valid event time."""
 
-_TRANSITIONS: Final = frozenset(
+TRANSITIONS: Final = frozenset(
     {(CLOSED, OPEN), (PROBATION, OPEN), (OPEN, PROBATION), (OPEN, CLOSED), (PROBATION, CLOSED)}
 )
 
@@ -93,7 +93,7 @@ class Fuse:
         self.mark = time
 
     def _enter(self, state: str, time: int) -> None:
-        if (self.state, state) not in _TRANSITIONS:
+        if (self.state, state) not in TRANSITIONS:
             msg = f"fuse {self.rule_id}/{self.sku_id} cannot go from {self.state} to {state}"
             raise ValueError(msg)
         self.state = state

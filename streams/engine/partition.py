@@ -6,6 +6,7 @@ however often the state was stored (:meth:`Partition.take_dirty`, :meth:`Partiti
 (:meth:`Partition.load`, :meth:`Partition.restore`).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
@@ -15,9 +16,11 @@ import orjson
 from schemas.errors import StateError
 from schemas.rules import RuleSet
 from streams.engine.codec import decode, encode, is_settled
+from streams.engine.counts import Counts
 from streams.engine.events import FUSE_EVENTS, Output, fuse_state
+from streams.engine.fuse import OPEN
 from streams.engine.plan import Plan
-from streams.engine.product import Counts, apply, close_orphans, fire_timers
+from streams.engine.product import apply, close_orphans, fire_timers
 from streams.engine.signals import RULES, TICK, Signal
 from streams.engine.state import ProductState
 from streams.engine.watchlist import Watchlist
@@ -29,14 +32,17 @@ class Partition:
     """The products of one partition, under one rule set.
 
     ``hot_products``, which may be changed, bounds how many products stay decoded when they are stored; each takes some
-    4 KB, ten times as much as its bytes. ``log_time`` is the largest time (ms) of any signal or tick.
+    4 KB, ten times as much as its bytes. ``log_time`` is the largest time (ms) of any signal or tick. ``counts`` may be
+    those of several partitions. ``open_fuses`` counts the fuses that are open, by rule id and whether the fuse is a
+    shadow.
     """
 
-    def __init__(self, number: int, rules: RuleSet) -> None:
+    def __init__(self, number: int, rules: RuleSet, counts: Counts | None = None) -> None:
         self.number = number
-        self.counts = Counts()
+        self.counts = Counts() if counts is None else counts
         self.log_time = 0
-        self.plan = Plan(rules)
+        self.plan = Plan(rules, self.counts)
+        self.open_fuses: Counter[tuple[str, bool]] = Counter()
         self.hot_products = 50_000
         self._positions: dict[str, int] = {}
         self._hot: dict[str, ProductState] = {}
@@ -46,9 +52,10 @@ class Partition:
         self._timers: list[tuple[int, str]] = []
         self._unsettled: set[str] = set()
         self._watchlist = Watchlist(number)
+        self._unstored = 0
 
     def __len__(self) -> int:
-        return len(self._cold) + sum(1 for product_id in self._hot if product_id not in self._cold)
+        return len(self._cold) + self._unstored
 
     @property
     def positions(self) -> dict[str, int]:
@@ -100,6 +107,7 @@ class Partition:
         """Return the states that changed since the last call, and let go of the products decoded longest ago."""
         changed = [(product_id, encode(state)) for product_id, state in self._dirty.items()]
         self._cold.update(changed)
+        self._unstored = 0
         self._watchlist.touch(self._dirty)
         self._dirty.clear()
         if len(self._hot) > self.hot_products:
@@ -136,7 +144,7 @@ class Partition:
             msg = f"snapshot of partition {self.number} is of version {data.get('v')}, this livefuse reads {VERSION}"
             raise StateError(msg)
         self._positions = data["positions"]
-        self.plan = Plan(RuleSet.model_validate(data["rules"]), data["since"])
+        self.plan = Plan(RuleSet.model_validate(data["rules"]), self.counts, data["since"])
         self.log_time = data["log_time"]
 
     def load(self, product_id: str, value: bytes | None) -> None:
@@ -150,11 +158,17 @@ class Partition:
         """Finish recovery: find the timers and the open fuses among the states that were loaded."""
         for product_id, value in self._cold.items():
             if not is_settled(value):
-                self._schedule(decode(product_id, value))
+                state = decode(product_id, value)
+                self._schedule(state)
+                self.open_fuses.update((each.rule_id, each.shadow) for each in state.all_fuses() if each.state == OPEN)
 
     def _touch(self, product_id: str) -> ProductState:
         stored = self._cold.get(product_id)
-        state = ProductState(product_id) if stored is None else decode(product_id, stored)
+        if stored is None:
+            self._unstored += 1
+            state = ProductState(product_id)
+        else:
+            state = decode(product_id, stored)
         self._hot[product_id] = state
         return state
 
@@ -171,9 +185,14 @@ class Partition:
         return state
 
     def _note(self, state: ProductState, said: list[Output]) -> None:
-        if any(output.topic == FUSE_EVENTS for output in said):
+        events = [output.event for output in said if output.topic == FUSE_EVENTS]
+        if events:
             self._spoken[state.product_id] = state
             self._schedule(state)
+        for event in events:
+            before, after = event["from"], event["to"]
+            if before != after and OPEN in {before, after}:
+                self.open_fuses[event["rule"], event["shadow"]] += 1 if after == OPEN else -1
 
     def _schedule(self, state: ProductState) -> None:
         if state.due is not None:
@@ -201,7 +220,9 @@ class Partition:
         """Put a newer rule set in force. Timers that were due before it still fire under the old one."""
         rules = RuleSet.model_validate(data)
         if rules.version <= self.plan.version:
+            self.counts.old_rule_sets += 1
             return []
+        self.counts.rule_sets += 1
         outputs = self._fire(rules.issued_at - 1)
         before, self.plan = self.plan, self.plan.successor(rules)
         for product_id in sorted(self._unsettled):

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from schemas.durations import milliseconds
 from schemas.rules import Rule, RuleSet
+from streams.engine.counts import Counts
 from streams.engine.kinds import KINDS
 from streams.engine.signals import CANCELLATION, COMPLAINT, ORDER, RETURN, STOCK
 from streams.engine.verdicts import Verdict
@@ -40,27 +41,38 @@ class Scope:
     """The rules that see the products of one scope, in order of rule id, each with its limits there.
 
     ``seeing`` has, by kind of signal, those that want to see it: one table for all products of the scope, because a
-    table of its own for each of a million products would not stay in any cache.
+    table of its own for each of a million products would not stay in any cache. ``applied`` counts, by kind, the
+    signals that are applied to those products; scopes that the same rules see share it.
     """
 
-    def __init__(self, rules: tuple[tuple[ArmedRule, Any], ...]) -> None:
+    def __init__(self, rules: tuple[tuple[ArmedRule, Any], ...], counts: Counts) -> None:
         self.rules = rules
         kinds = [KINDS[rule.kind].evidence for rule, _ in rules]
         self.seeing: tuple[Seeing, ...] = tuple(
             tuple((place, getattr(kind, method)) for place, kind in enumerate(kinds) if hasattr(kind, method))
             for _, method in sorted(_METHODS.items())
         )
+        self.applied = counts.tally(
+            tuple(
+                (
+                    rule.id,
+                    tuple(kind for kind, seeing in enumerate(self.seeing) if any(at == place for at, _ in seeing)),
+                )
+                for place, (rule, _) in enumerate(rules)
+            )
+        )
 
 
-NOWHERE: Final = Scope(())
+NOWHERE: Final = Scope((), Counts())
 """Where no rule sees anything: the scope of a product before its first signal."""
 
 
 class Plan:
     """The rules in force, by id. Two plans never share limits."""
 
-    def __init__(self, rules: RuleSet, since: dict[str, int] | None = None) -> None:
+    def __init__(self, rules: RuleSet, counts: Counts, since: dict[str, int] | None = None) -> None:
         known = since or {}
+        self._counts = counts
         self.rules = rules
         self.version = rules.version
         self.armed = {
@@ -81,7 +93,7 @@ class Plan:
             for rule in rules.rules
             if rule.id in self.armed and self.armed[rule.id].kind == rule.kind
         }
-        return Plan(rules, since)
+        return Plan(rules, self._counts, since)
 
     @property
     def since(self) -> dict[str, int]:
@@ -102,7 +114,8 @@ class Plan:
                     (armed, KINDS[armed.kind].limits(armed.rule, armed.rule.limits_for(product_id, room_id, category)))
                     for armed in self.armed.values()
                     if armed.rule.matches(product_id, room_id, category)
-                )
+                ),
+                self._counts,
             )
             if len(self._by_scope) > _MOST_SCOPES:
                 self._by_scope = {names: scope}

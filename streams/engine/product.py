@@ -7,24 +7,13 @@ take room and category; show the signal to the rules that see the product; let t
 from typing import Any
 
 from streams.engine.commands import obey
+from streams.engine.counts import Counts
 from streams.engine.events import Output, fuse_event, replenishment
 from streams.engine.fuse import CLOSED, OPEN, Fuse
 from streams.engine.plan import Plan
 from streams.engine.signals import CANCELLATION, COMMAND, COMPLAINT, ORDER, RETURN, STOCK, Signal
 from streams.engine.state import MEMORY_MS, REMEMBERED, ProductState
 from streams.engine.verdicts import LATE, Close, Replenish, Verdict
-
-
-class Counts:
-    """How many signals of each kind were applied, were repeats of a fact, or were late for a rule."""
-
-    __slots__ = ("applied", "duplicates", "late", "repeated")
-
-    def __init__(self) -> None:
-        self.applied = [0] * 7
-        self.duplicates = [0] * 7
-        self.late = [0] * 7
-        self.repeated = 0
 
 
 def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> list[Output] | None:
@@ -84,10 +73,10 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
             state.plan = None
     if state.plan is not plan:
         state.watch(plan)
-    counts.applied[kind] += 1
+    scope, witnesses = state.scope, state.witnesses
+    scope.applied[kind] += 1
     if kind == COMMAND:
         return (outputs or []) + obey(state, signal[5], plan)
-    scope, witnesses = state.scope, state.witnesses
     for place, see in scope.seeing[kind]:
         verdicts = see(witnesses[place], signal, clock)
         if verdicts is None:

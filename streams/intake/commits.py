@@ -70,7 +70,6 @@ class Commits:
             table, checkpoint = self._table, self._checkpoint
             if table is None:
                 continue
-            self._counts.lag = table.lag()
             if checkpoint is not None and self._is_acknowledged(checkpoint):
                 with suppress(TimeoutError):
                     # aiokafka would try for as long as the broker is away.

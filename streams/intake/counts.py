@@ -1,68 +1,34 @@
-"""What an intake counts: plain integers for the loop, and the same for Prometheus."""
+"""What an intake counts, in plain numbers."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from typing import Final
 
 from schemas.parse import Reason
+from streams.histogram import Histogram
+
+SIGNALS_BOUNDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+BYTES_BOUNDS: Final = (256, 1_024, 4_096, 16_384, 65_536, 131_072, 262_144, 524_288, 1_048_576, 4_194_304)
 
 
 @dataclass(slots=True)
 class IntakeCounts:
-    """Counters since the start, and how things stand now (``behind``, ``lag``, ``passed``).
+    """Counters since the start, and how things stand now (``behind``, ``passed``).
 
-    ``dead_letters`` are counted by (topic, reason), once they are acknowledged. ``lag`` counts, by source, the records
-    that are not on their way into a frame yet. ``passed`` is the time (ms) of the last progress report.
+    ``records`` were read, good or not, ``refused`` are those of them that cannot be used, by topic. ``dead_letters``
+    are counted by (topic, reason), once they are acknowledged; so are ``frames``, ticks among them, and what is in
+    them. The histograms are of frames with signals. ``passed`` is the time (ms) of the last progress report.
     """
 
     records: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[tuple[str, Reason]] = field(default_factory=Counter)
     signals: int = 0
     frames: int = 0
-    frame_bytes: int = 0
     ticks: int = 0
+    frame_signals: Histogram = field(default_factory=lambda: Histogram(SIGNALS_BOUNDS))
+    frame_bytes: Histogram = field(default_factory=lambda: Histogram(BYTES_BOUNDS))
     commits: int = 0
     rebalances: int = 0
     behind: bool = True
     passed: int = 0
-    lag: dict[str, int] = field(default_factory=dict)
-
-
-class IntakeCollector(Collector):
-    """Shows the counts to Prometheus when it asks; between two questions they cost nothing."""
-
-    def __init__(self, counts: IntakeCounts) -> None:
-        self._counts = counts
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the present values."""
-        counts = self._counts
-        records = CounterMetricFamily("livefuse_intake_records", "Records read, good or not.", labels=["topic"])
-        for topic, number in sorted(counts.records.items()):
-            records.add_metric([topic], number)
-        yield records
-        letters = CounterMetricFamily(
-            "livefuse_intake_dead_letters", "Records that could not be used.", labels=["topic", "reason"]
-        )
-        for (topic, reason), number in sorted(counts.dead_letters.items()):
-            letters.add_metric([topic, reason], number)
-        yield letters
-        yield CounterMetricFamily("livefuse_intake_signals", "Signals written in frames.", value=counts.signals)
-        yield CounterMetricFamily("livefuse_intake_frames", "Frames written, ticks among them.", value=counts.frames)
-        yield CounterMetricFamily("livefuse_intake_frame_bytes", "Bytes of the frames.", value=counts.frame_bytes)
-        yield CounterMetricFamily("livefuse_intake_ticks", "Frames without signals.", value=counts.ticks)
-        yield CounterMetricFamily("livefuse_intake_commits", "Commits of source offsets.", value=counts.commits)
-        yield CounterMetricFamily(
-            "livefuse_intake_rebalances", "Times that sources were given.", value=counts.rebalances
-        )
-        yield GaugeMetricFamily("livefuse_intake_behind", "1 while a source has records to read.", value=counts.behind)
-        yield GaugeMetricFamily(
-            "livefuse_intake_passed_seconds", "Event time that all sources have passed.", value=counts.passed / 1000
-        )
-        lag = GaugeMetricFamily("livefuse_intake_lag_records", "Records not yet in a frame.", labels=["source"])
-        for source, number in sorted(counts.lag.items()):
-            lag.add_metric([source], number)
-        yield lag

@@ -14,6 +14,7 @@ acknowledged.
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -50,11 +51,17 @@ log = logging.getLogger(__name__)
 
 
 class PartitionWriter:
-    """The frames of one partition. ``queued`` and ``acknowledged`` count signals since the start."""
+    """The frames of one partition. ``queued`` and ``acknowledged`` count signals since the start.
+
+    ``signals`` wait for a frame, ``sent`` are in the one in flight. ``places`` counts the ticks among ``signals``, each
+    in front of a late one.
+    """
 
     def __init__(self, number: int, writer: "FrameWriter") -> None:
         self.number = number
         self.signals: list[Signal] = []
+        self.sent: list[Signal] = []
+        self.places = 0
         self.queued = 0
         self.acknowledged = 0
         self.wake = asyncio.Event()
@@ -73,21 +80,24 @@ class PartitionWriter:
                 wait_s = self.began_s + writer.spacing_s(len(self.signals)) - time.monotonic()
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)
-                value, count = self._pack()
+                value, count, places = self._pack()
                 if value:
                     self.in_flight = True
                     await writer.send(self.number, value)
                     self.in_flight = False
+                    self.sent = []
                     self.acknowledged += count
-                    writer.note(len(value), count)
+                    writer.note(len(value), count - places)
 
     def drop(self) -> None:
         """Forget the signals that are not in a frame yet."""
         self.queued -= len(self.signals)
         self.signals.clear()
+        self.sent = []
+        self.places = 0
         self.tick_due = False
 
-    def _pack(self) -> tuple[bytes, int]:
+    def _pack(self) -> tuple[bytes, int, int]:
         writer = self._writer
         self.began_s = time.monotonic()
         self.tick_due = False
@@ -102,7 +112,10 @@ class PartitionWriter:
                 break
             count //= 2
         del self.signals[:count]
-        return value, count
+        self.sent = signals
+        places = sum(signal[0] == TICK for signal in signals) if self.places else 0
+        self.places -= places
+        return value, count, places
 
 
 class FrameWriter:
@@ -149,16 +162,18 @@ class FrameWriter:
             queue = known.get(product_id)
             if queue is None:
                 if signal[0] == RULES:
-                    for each in queues:
+                    for partition in partitions:
                         if signal[3] < entry[0]:
-                            each.append(tick_before(entry[0]))
-                        each.append(signal)
+                            partition.signals.append(tick_before(entry[0]))
+                            partition.places += 1
+                        partition.signals.append(signal)
                     continue
                 if len(known) >= _KNOWN_PRODUCTS:
                     known.clear()
                 queue = known[product_id] = partition_of(product_id, number)
             if signal[3] < entry[0]:
                 queues[queue].append(tick_before(entry[0]))
+                partitions[queue].places += 1
             queues[queue].append(signal)
         for partition, length in zip(partitions, before, strict=True):
             if added := len(partition.signals) - length:
@@ -186,7 +201,7 @@ class FrameWriter:
     def warn(self) -> None:
         """Warn, every few seconds, of frames that are not acknowledged."""
         now_s = time.monotonic()
-        ages_s = {each.number: now_s - each.began_s for each in self.partitions if each.in_flight}
+        ages_s = self._ages_s(now_s)
         waiting = [number for number, age_s in ages_s.items() if age_s > WARN_AFTER_S]
         if waiting and now_s - self._warned_s > WARN_AFTER_S:
             self._warned_s = now_s
@@ -196,6 +211,20 @@ class FrameWriter:
                 waiting,
                 max(ages_s.values()),
             )
+
+    def unacknowledged_s(self) -> float:
+        """Return the age of the oldest frame in flight, 0 when there is none."""
+        return max(self._ages_s(time.monotonic()).values(), default=0.0)
+
+    def waiting(self) -> Counter[int]:
+        """Count, by source, the signals that are queued or in flight."""
+        return Counter(
+            signal[1]
+            for partition in self.partitions
+            for signals in (partition.signals, partition.sent)
+            for signal in signals
+            if signal[0] != TICK
+        )
 
     def frame(self, signals: list[Signal], rest: list[Signal]) -> bytes:
         """Encode a frame in front of ``rest``; empty when there is nothing to say, because the sources are gone."""
@@ -211,9 +240,11 @@ class FrameWriter:
         """Count an acknowledged frame."""
         counts = self._counts
         counts.frames += 1
-        counts.frame_bytes += size
         counts.signals += count
-        if not count:
+        if count:
+            counts.frame_signals.observe(count)
+            counts.frame_bytes.observe(size)
+        else:
             counts.ticks += 1
         if not self._room.is_set() and sum(len(partition.signals) for partition in self.partitions) <= MOST_QUEUED // 2:
             self._room.set()
@@ -229,3 +260,6 @@ class FrameWriter:
     def reached(self, marks: Sequence[int]) -> bool:
         """Tell whether all that had been given at the time of ``marks`` is acknowledged."""
         return all(partition.acknowledged >= mark for partition, mark in zip(self.partitions, marks, strict=True))
+
+    def _ages_s(self, now_s: float) -> dict[int, float]:
+        return {each.number: now_s - each.began_s for each in self.partitions if each.in_flight}

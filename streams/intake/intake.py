@@ -51,11 +51,11 @@ from streams.config import IntakeConfig
 from streams.engine.signals import Signal
 from streams.intake.commits import Commits
 from streams.intake.consumer import Record, SourceConsumer, source_consumer
-from streams.intake.counts import IntakeCounts
 from streams.intake.dead_letters import Batch, DeadLetters
 from streams.intake.frame_writer import FrameWriter
 from streams.intake.parse import read, readers
 from streams.intake.sources import UNREACHABLE_S, SourceTable
+from streams.intake.status import IntakeStatus
 
 POLL_MS: Final = 100
 CHUNK: Final = 500
@@ -66,14 +66,14 @@ SOURCE_QUEUE: Final = 500
 
 GC_THRESHOLDS: Final = (50_000, 20, 100)
 CLOSE_S: Final = 2.0
+_LOOK_S: Final = 1.0
 BATCH_BYTES: Final = 262_144
 
 log = logging.getLogger(__name__)
 
 
-async def run(config: IntakeConfig, stop: asyncio.Event, counts: IntakeCounts | None = None) -> None:
+async def run(config: IntakeConfig, stop: asyncio.Event, status: IntakeStatus) -> None:
     """Run an intake until ``stop`` is set. Raises TopicMismatch, BrokerRefused, SendFailed or another BrokerError."""
-    counts = counts or IntakeCounts()
     client = config.kafka.client
     # Signals are queued and let go by the thousand and none is part of a cycle. To look for cycles among them again and
     # again would take a quarter of the time.
@@ -85,7 +85,7 @@ async def run(config: IntakeConfig, stop: asyncio.Event, counts: IntakeCounts | 
             idempotent = config.kafka.transactions
             if idempotent is None:
                 idempotent = await supports_transactions(client)
-            intake = Intake(config, counts, idempotent=idempotent)
+            intake = Intake(config, status, idempotent=idempotent)
             if await _unless(stop, intake.open()):
                 await intake.run(stop)
         except BrokerUnavailable as error:
@@ -93,6 +93,7 @@ async def run(config: IntakeConfig, stop: asyncio.Event, counts: IntakeCounts | 
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), RETRY_S)
         finally:
+            status.table = status.writer = None
             if intake is not None:
                 await intake.close()
 
@@ -100,9 +101,10 @@ async def run(config: IntakeConfig, stop: asyncio.Event, counts: IntakeCounts | 
 class Intake:
     """One intake: a member of the group, from :meth:`open` to :meth:`close`."""
 
-    def __init__(self, config: IntakeConfig, counts: IntakeCounts, *, idempotent: bool) -> None:
+    def __init__(self, config: IntakeConfig, status: IntakeStatus, *, idempotent: bool) -> None:
         self._config = config
-        self._counts = counts
+        self._status = status
+        self._counts = counts = status.counts
         self._topics: TopicNames = config.topics
         self._readers = readers(config.topics)
         self._consumer: SourceConsumer = source_consumer(config, _Rebalance(self))
@@ -125,6 +127,7 @@ class Intake:
         )
         self._letters = DeadLetters(config.topics, self._producer.create_batch, self._send_letters, counts)
         self._commits = Commits(self._consumer, self._writer, self._letters, counts)
+        status.writer, status.letters = self._writer, self._letters
         self._table: SourceTable | None = None
         self._beginning: asyncio.Task[None] | None = None
 
@@ -142,13 +145,14 @@ class Intake:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read and write until ``stop`` is set, then drain. Raises SendFailed, BrokerRefused, BrokerError."""
-        reading = [asyncio.create_task(self._read_on()), asyncio.create_task(self._commits.run())]
+        reading = [asyncio.create_task(each) for each in (self._read_on(), self._commits.run(), self._look())]
         writing = [asyncio.create_task(self._letters.run())]
         writing += [asyncio.create_task(partition.run()) for partition in self._writer.partitions]
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([*reading, *writing, stopping], return_when=asyncio.FIRST_COMPLETED)
             _raise_failure([*reading, *writing])
+            self._status.stopping = True
             await _cancel(reading)
             drained = await self._commits.finish()
             _raise_failure(writing)
@@ -170,7 +174,7 @@ class Intake:
 
     async def revoked(self) -> None:
         """Finish what has been taken, commit it, and forget the sources."""
-        self._table = None
+        self._table = self._status.table = None
         await self._commits.finish()
         self._writer.close()
 
@@ -181,7 +185,7 @@ class Intake:
         consumer, topics = self._consumer, self._topics.inputs
         counts = {topic: len(consumer.partitions_for_topic(topic) or ()) for topic in topics}
         states = {partition: consumer.state_of(partition) for partition in partitions}
-        self._table = SourceTable(states, topics, counts, _now_ms())
+        self._table = self._status.table = SourceTable(states, topics, counts, _now_ms())
         self._beginning = asyncio.create_task(self._begin(self._table, partitions))
         self._writer.open(self._table)
         self._commits.open(self._table)
@@ -195,6 +199,11 @@ class Intake:
         except KafkaError as error:
             log.warning("intake.times_unknown a late record that comes first will not be known as late: %r", error)
             table.begin({})
+
+    async def _look(self) -> None:
+        while True:
+            self._status.look()
+            await asyncio.sleep(_LOOK_S)
 
     async def _read_on(self) -> None:
         consumer, tick_s = self._consumer, self._config.tick_interval_ms / 1000
@@ -225,6 +234,7 @@ class Intake:
             for record in records:
                 found = read(reader, record.value, record.timestamp, index, record.offset)
                 if isinstance(found, Refusal):
+                    self._counts.refused[partition.topic] += 1
                     self._letters.put(partition, record, found)
                 else:
                     signals += found

@@ -17,6 +17,7 @@ from aiokafka import TopicPartition
 
 from streams.engine.signals import LINES_PER_OFFSET, Signal
 from streams.intake.consumer import PartitionState
+from streams.intake.health import Place
 from streams.merge import Entry, Merge
 
 FRESH_MS: Final = 1_000
@@ -37,7 +38,7 @@ class Progress(NamedTuple):
 
 
 class Source:
-    """One partition of an input topic."""
+    """One partition of an input topic. ``silent_s``: how long the broker has told nothing of it while it could have."""
 
     def __init__(self, partition: TopicPartition, rank: int, state: PartitionState, now_ms: int) -> None:
         self.partition = partition
@@ -48,7 +49,7 @@ class Source:
         self.caught_up = False
         self.unreachable = False
         self._polled_ms = now_ms
-        self._silent_s = 0.0
+        self.silent_s = 0.0
 
     def observe(self, now_ms: int, step_s: float, *, waiting: bool) -> bool:
         """Look at what the last fetch told; ``waiting``: nothing is queued. True if a fetch was answered since."""
@@ -57,7 +58,7 @@ class Source:
         answered = polled_ms is not None and polled_ms != self._polled_ms
         if answered and polled_ms is not None:
             self.sure_ms, self._polled_ms = self._polled_ms, polled_ms
-        self._silent_s = self._silent_s + step_s if waiting and not answered else 0.0
+        self.silent_s = self.silent_s + step_s if waiting and not answered else 0.0
         end = self.end
         self.caught_up = (
             end is not None and state.has_valid_position and state.position >= end and now_ms - self.sure_ms < FRESH_MS
@@ -66,7 +67,7 @@ class Source:
 
     def give_up(self, *, others_answer: bool) -> None:
         """Decide whether to go on without this source."""
-        self.unreachable = others_answer and self._silent_s > UNREACHABLE_S
+        self.unreachable = others_answer and self.silent_s > UNREACHABLE_S
 
     @property
     def end(self) -> int | None:
@@ -188,6 +189,27 @@ class SourceTable:
             for source in self.sources
             if source.partition in offsets
         }
+
+    def places(self) -> list[Place]:
+        """Return how far each source has been read."""
+        return [
+            Place(
+                source.name,
+                source.state.position if source.state.has_valid_position else -1,
+                source.lag,
+                source.silent_s,
+            )
+            for source in self.sources
+        ]
+
+    def reached_ms(self) -> dict[str, int]:
+        """Return the largest time (ms) that the sources of each topic have brought."""
+        found: dict[str, int] = {}
+        for source in self.sources:
+            topic, reached = source.partition.topic, self._merge.reached(source.name)
+            if reached > found.get(topic, 0):
+                found[topic] = reached
+        return found
 
     def lag(self) -> dict[str, int]:
         """Return how many records of each source are not taken yet, in signals where they have been read."""

@@ -113,7 +113,9 @@ def attach(app: WorkerApp, lanes: Lanes, topic: str, end_process: Callable[[Exce
         async for event in stream.noack().events():
             message = event.message
             try:
-                lanes.take(message.partition, Delivery(message.offset, message.value, event.ack))
+                written_ms = max(0, int((message.timestamp or 0) * 1000))
+                delivery = Delivery(message.offset, message.value, event.ack, written_ms=written_ms)
+                lanes.take(message.partition, delivery)
             except Exception as error:  # noqa: BLE001 (Faust would log it, acknowledge the frame and go on)
                 end_process(error)
 

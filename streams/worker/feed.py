@@ -11,6 +11,7 @@
 
 from typing import Any, Final
 
+from aiokafka import TopicPartition
 from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
@@ -39,6 +40,18 @@ class Feed:
             return
         if fetcher is not None and fetcher.error_future.done():
             raise BrokerError("the consumer has stopped fetching because of an error in it, see the log above")
+
+    def silent_s(self, number: int, now_s: float) -> float | None:
+        """Return how long ago the broker last told anything of a partition; ``now_s`` is the wall clock.
+
+        None where it is not assigned, or nothing has been told yet.
+        """
+        try:
+            subscription = self._app.consumer._thread._consumer._subscription.subscription  # noqa: SLF001
+            told_ms: int | None = subscription.assignment.state_value(TopicPartition(self._topic, number)).timestamp
+        except (AttributeError, KeyError, ConsumerNotStarted):
+            return None
+        return None if told_ms is None else now_s - told_ms / 1000
 
     def end(self, number: int) -> int | None:
         """Return the offset behind the last frame of a partition that is known of."""

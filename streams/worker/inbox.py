@@ -15,12 +15,16 @@ Acknowledge = Callable[[], object]
 
 
 class Delivery(NamedTuple):
-    """A frame as it was handed to us. ``dropped``: its value is not here any more."""
+    """A frame as it was handed to us.
+
+    ``dropped``: its value is not here any more. ``written_ms``: wall clock when it was written, 0 if nobody said so.
+    """
 
     offset: int
     value: bytes | None
     acknowledge: Acknowledge
     dropped: bool = False
+    written_ms: int = 0
 
 
 class Inbox:
@@ -33,6 +37,11 @@ class Inbox:
 
     def __len__(self) -> int:
         return len(self._deliveries)
+
+    @property
+    def first(self) -> Delivery | None:
+        """Return the delivery that came first, None when nothing waits."""
+        return self._deliveries[0] if self._deliveries else None
 
     def put(self, delivery: Delivery) -> None:
         """Add a delivery behind the others."""

@@ -18,6 +18,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 from schemas.errors import FrameError, LogError
@@ -27,8 +28,8 @@ from streams.engine.events import FUSE_EVENTS, Output
 from streams.engine.partition import Partition
 from streams.frames import decode
 from streams.worker.alignment import Alignment
+from streams.worker.counts import Transition, WorkerCounts
 from streams.worker.inbox import Delivery
-from streams.worker.metrics import WorkerCounts
 from streams.worker.store import LANE_KEY, LaneRecord
 from streams.worker.writer import Batch, Record, Writer
 
@@ -50,7 +51,7 @@ class Flush(NamedTuple):
     outputs: list[Batch]
     state: Batch
     position: int
-    events: int
+    events: list[dict[str, Any]]
     requests: int
 
 
@@ -59,7 +60,8 @@ class Lane:
 
     ``next`` is the offset of the frame that it takes, ``saved`` the last one that will never be needed again,
     ``unsaved`` the frames between them; after a failed flush its successor needs those. ``hot_products`` is how many
-    products all lanes of the worker may keep decoded.
+    products all lanes of the worker may keep decoded. ``written_ms`` is when the last frame that it took was written
+    (wall clock, 0 if not known), ``caught_up_s`` when it last had nothing more to take, by the clock of the loop.
     """
 
     def __init__(
@@ -79,9 +81,11 @@ class Lane:
         self.next = saved + 1
         self.saved = saved
         self.closed = False
+        self.written_ms = 0
+        self.caught_up_s: float | None = None
         self._counts = counts
         self._topics = topics
-        self._partition = partition
+        self.partition = partition
         self._alignment = alignment
         self._writer = writer
         self._interval_s = interval_s
@@ -92,7 +96,8 @@ class Lane:
         self.unsaved: deque[Delivery] = deque()
         self._behind = True
         self._listed_s = self._loop.time()
-        self._changed = False
+        self._changed_s: float | None = None
+        self._writing_s: float | None = None
         self._flushing_since: float | None = None
         self._rest_until = 0.0
         self._due: asyncio.TimerHandle | None = None
@@ -100,21 +105,16 @@ class Lane:
         self._lock = asyncio.Lock()
         self._flusher = asyncio.create_task(self._flush_when_due(), name=f"lane-{self.number}")
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return how the lane is: offsets, signals that wait for another intake, and what the engine has counted."""
-        engine = self._partition.counts
-        return {
-            "next": self.next,
-            "saved": self.saved,
-            "held": self._alignment.held,
-            "overflows": self._alignment.overflows,
-            "products": len(self._partition),
-            "log_time": self._partition.log_time,
-            "applied": sum(engine.applied),
-            "duplicates": sum(engine.duplicates),
-            "late": sum(engine.late),
-            "repeated": engine.repeated,
-        }
+    @property
+    def held(self) -> int:
+        """Count the signals that wait for another intake."""
+        return self._alignment.held
+
+    @property
+    def unflushed_s(self) -> float:
+        """Return how long ago the oldest change that is not committed was made, 0 when there is none."""
+        changed_s = self._changed_s if self._writing_s is None else self._writing_s
+        return 0.0 if changed_s is None else self._loop.time() - changed_s
 
     @property
     def stalled(self) -> bool:
@@ -124,7 +124,7 @@ class Lane:
     @property
     def busy(self) -> bool:
         """Tell whether nothing more should be applied until the flush that is under way is over."""
-        return self._flushing_since is not None and (self.stalled or self._partition.crowding > _MOST_CROWDING)
+        return self._flushing_since is not None and (self.stalled or self.partition.crowding > _MOST_CROWDING)
 
     def take(self, delivery: Delivery, *, behind: bool) -> bool:
         """Apply the frame if it is the next one, pass over it if it was applied; False if one is missing.
@@ -138,12 +138,13 @@ class Lane:
         if offset < self.next:
             self._keep(delivery)
             return True
-        self._partition.hot_products = max(1, self._hot_products // max(1, self._counts.lanes))
+        began = perf_counter()
+        self.partition.hot_products = max(1, self._hot_products // max(1, self._counts.lanes))
         try:
             overflows = self._alignment.overflows
             release = self._alignment.add(offset, decode(delivery.value))
-            outputs = self._partition.apply(release.sources, release.signals) if release.signals else []
-            outputs += self._partition.tick(release.tick)
+            outputs = self.partition.apply(release.sources, release.signals) if release.signals else []
+            outputs += self.partition.tick(release.tick)
         except FrameError as error:
             raise FrameError(f"{self._topics.signals}[{self.number}]@{offset}: {error}") from error
         except Exception as error:
@@ -158,19 +159,29 @@ class Lane:
         self._counts.frames += 1
         self._counts.signals += len(release.signals)
         self._behind = behind
+        self.written_ms = delivery.written_ms
         self._keep(delivery)
         if outputs:
             self._outputs += outputs
+        if self._changed_s is None and (outputs or release.signals):
+            self._changed_s = self._loop.time()
         if outputs and not behind and any(output.topic == FUSE_EVENTS for output in outputs):
             self._flush_in(0.0)
-        elif self._partition.crowding > 1:
+        elif self.partition.crowding > 1:
             self._rest_until = 0.0
             self._flush_in(0.0)
         elif outputs or release.signals:
             self._flush_in(self._interval_s)
         else:
             self._flush_in(_IDLE_S)
+        if not behind:
+            self.note_caught_up()
+        self._counts.apply.observe(perf_counter() - began)
         return True
+
+    def note_caught_up(self) -> None:
+        """Remember that there was nothing more to take now."""
+        self.caught_up_s = self._loop.time()
 
     def skip_to(self, offset: int) -> None:
         """Go on with the frame at ``offset``, because those before it are gone."""
@@ -183,6 +194,7 @@ class Lane:
             if self.closed or self._alignment.refilling or self.next == self.saved + 1:
                 return
             began = self._flushing_since = self._loop.time()
+            self._writing_s, self._changed_s = self._changed_s, None
             try:
                 flush = self._collect()
                 collected_s = self._loop.time() - began
@@ -194,16 +206,27 @@ class Lane:
             finally:
                 self._flushing_since = None
             self.saved = flush.position
+            self._writing_s = None
             took = self._loop.time() - began
-            self._counts.events += flush.events
-            self._counts.replenishments += flush.requests
-            self._counts.flushes += 1
-            self._counts.flush_seconds += took
+            self._count(flush, took)
             # Caught up: not at once, the markers of this transaction are being written and would hold up the next one.
             rest = _REST_BEHIND * collected_s * self._counts.lanes if self._behind else took
             self._rest_until = began + took + min(_LONGEST_REST_S, rest)
             while self.unsaved and self.unsaved[0].offset <= self.saved:
                 self.unsaved.popleft().acknowledge()
+
+    def _count(self, flush: Flush, took_s: float) -> None:
+        counts = self._counts
+        counts.flushes += 1
+        counts.flush.observe(took_s)
+        counts.events += len(flush.events)
+        counts.replenishments += flush.requests
+        for event in flush.events:
+            before, after = event["from"], event["to"]
+            if after is not None and before != after:
+                counts.transitions[Transition(event["rule"], before, after, event["shadow"])] += 1
+            elif event["type"] == "command.rejected":
+                counts.rejected += 1
 
     async def close(self) -> None:
         """Drop everything that was not flushed."""
@@ -254,18 +277,18 @@ class Lane:
             else:
                 requests.append((output.product_id.encode(), output.value, []))
         states: list[Record] = [
-            (product_id.encode(), value, plain) for product_id, value in self._partition.take_dirty()
+            (product_id.encode(), value, plain) for product_id, value in self.partition.take_dirty()
         ]
         position = self._alignment.position
-        record = LaneRecord(position, self._alignment.snapshot(), self._partition.snapshot())
+        record = LaneRecord(position, self._alignment.snapshot(), self.partition.snapshot())
         states.append((LANE_KEY, record.encode(), []))
         fuses: list[Record] = [
-            (product_id.encode(), value, plain) for product_id, value in self._partition.take_fuse_states()
+            (product_id.encode(), value, plain) for product_id, value in self.partition.take_fuse_states()
         ]
         watchlist = None
         if not self._behind or self._loop.time() >= self._listed_s + _WATCHLIST_BEHIND_S:
             self._listed_s = self._loop.time()
-            watchlist = self._partition.watchlist()
+            watchlist = self.partition.watchlist()
         batches = [
             Batch(names.fuse_events, number, events),
             Batch(names.replenishment, number, requests),
@@ -274,4 +297,5 @@ class Lane:
             Batch(names.watchlist, 0, [] if watchlist is None else [(str(number).encode(), watchlist, [])]),
         ]
         written = [batch for batch in batches if batch.records]
-        return Flush(written, Batch(names.state, number, states), position, len(events), len(requests))
+        said = [output.event for output in outputs if output.topic == FUSE_EVENTS]
+        return Flush(written, Batch(names.state, number, states), position, said, len(requests))

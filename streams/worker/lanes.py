@@ -21,9 +21,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from typing import Any, Final
 
 from schemas.errors import BrokerUnavailable, FencedError, LogError
+from streams.worker.counts import WorkerCounts
 from streams.worker.inbox import LIMIT_BYTES, Delivery, Inbox
 from streams.worker.lane import Lane
-from streams.worker.metrics import WorkerCounts
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,10 @@ _LEFT_OVER_S: Final = 0.5
 Open = Callable[[int, Callable[[Lane, Exception], None]], Awaitable[Lane]]
 """Open the lane of a partition; the second argument is called if it fails later. Raises LivefuseError."""
 
-Frames = Callable[[int, int, int], AsyncGenerator[tuple[int, bytes | None], None]]
-"""Yield (offset, value) of the frames of a partition from an offset up to another. Raises BrokerUnavailable."""
+Frames = Callable[[int, int, int], AsyncGenerator[tuple[int, bytes | None, int], None]]
+"""Yield the frames of a partition from an offset up to another, each as (offset, value, wall clock in ms when it was
+written). Raises BrokerUnavailable.
+"""
 
 End = Callable[[int], int | None]
 """Return the offset behind the last frame of a partition that is known of."""
@@ -49,7 +51,8 @@ End = Callable[[int], int | None]
 class Lanes:
     """The lanes. ``end_process`` is called with what this process cannot go on after.
 
-    ``keep`` tells whether lanes may outlive a rebalance: only where the broker fences.
+    ``keep`` tells whether lanes may outlive a rebalance: only where the broker fences. ``joined``: the group has given
+    this worker its partitions once, be they none. ``draining``: no more frames are taken.
     """
 
     def __init__(
@@ -75,7 +78,8 @@ class Lanes:
         self._heard: dict[int, tuple[int, float]] = {}
         self._seats = asyncio.Semaphore(_OPENING_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._draining = False
+        self.draining = False
+        self.joined = False
 
     @property
     def assigned(self) -> frozenset[int]:
@@ -85,7 +89,7 @@ class Lanes:
     def take(self, number: int, delivery: Delivery) -> None:
         """Give the frame to its lane, or keep it until the lane is ready."""
         inbox = self._inboxes.get(number)
-        if self._draining or inbox is None:
+        if self.draining or inbox is None:
             return
         lane = self.open.get(number)
         if lane is None or lane.busy or inbox or delivery.offset > lane.next:
@@ -106,6 +110,7 @@ class Lanes:
     def on_assigned(self, numbers: Iterable[int]) -> None:
         """Close the lanes of partitions that are others' now and open those that are new here."""
         assigned = sorted(numbers)
+        self.joined = True
         limit = LIMIT_BYTES // max(1, len(assigned))
         self._inboxes = {number: self._inboxes.get(number) or Inbox(limit) for number in assigned}
         for number in list(self.open):
@@ -126,6 +131,8 @@ class Lanes:
             now = time.monotonic()
             for number, lane in self.open.items():
                 end = self._end(number)
+                if end is not None and lane.next >= end:
+                    lane.note_caught_up()
                 offset, since = self._heard.get(number, (-1, now))
                 if end is None or lane.next >= end or lane.next != offset:
                     self._heard[number] = (lane.next, now)
@@ -135,7 +142,7 @@ class Lanes:
 
     async def drain(self) -> None:
         """Take no more frames, flush, acknowledge and close all lanes."""
-        self._draining = True
+        self.draining = True
         for task in self._opening.values():
             task.cancel()
         await self._flush_all()
@@ -150,6 +157,31 @@ class Lanes:
         for number in self._inboxes:
             lane, end = self.open.get(number), self._end(number)
             found[number] = None if lane is None else max(0, (lane.next if end is None else end) - lane.next)
+        return found
+
+    def waiting_s(self, now_s: float) -> dict[int, float]:
+        """Return how old the oldest frame is that each partition has not applied, 0 where there is none.
+
+        ``now_s`` is the wall clock. Partitions of which nothing is known yet are left out. What lies in the queues of
+        Faust cannot be seen: its frame is not older than the last one that was applied, nor than the moment at which
+        the lane had last caught up.
+        """
+        found = {}
+        for number, inbox in self._inboxes.items():
+            lane, end, first = self.open.get(number), self._end(number), inbox.first
+            here_s = now_s - first.written_ms / 1000 if first is not None and first.written_ms else None
+            if lane is None:
+                age_s = here_s
+            elif end is not None and lane.next >= end:
+                age_s = 0.0
+            elif here_s is not None and first is not None and first.offset == lane.next:
+                age_s = here_s
+            else:
+                bounds = [] if lane.caught_up_s is None else [time.monotonic() - lane.caught_up_s]
+                bounds += [now_s - lane.written_ms / 1000] if lane.written_ms else []
+                age_s = min(bounds, default=here_s)
+            if age_s is not None:
+                found[number] = max(0.0, age_s)
         return found
 
     async def _flush_all(self) -> None:
@@ -198,13 +230,13 @@ class Lanes:
         first = lane.next
         try:
             async with contextlib.aclosing(self._frames(lane.number, first, until)) as frames:
-                async for offset, value in frames:
-                    if lane.closed or self._draining:
+                async for offset, value, written_ms in frames:
+                    if lane.closed or self.draining:
                         return
                     if offset > lane.next:
                         self._leave_behind(lane, offset)
                     if offset == lane.next:
-                        self._apply(lane, Delivery(offset, value, _nobody), behind=True)
+                        self._apply(lane, Delivery(offset, value, _nobody, written_ms=written_ms), behind=True)
                         self.counts.frames_read += 1
                     await asyncio.sleep(0)
         except BrokerUnavailable as error:
@@ -228,7 +260,7 @@ class Lanes:
         lane.skip_to(offset)
 
     def _start(self, number: int, pause_s: float) -> None:
-        if number in self.open or self._draining:
+        if number in self.open or self.draining:
             return
         task = self._opening.get(number)
         if task is None or task.cancelling():
@@ -264,7 +296,7 @@ class Lanes:
             pause_s = _FENCED_PAUSE_S
             log.warning("lane.fenced partition=%d position=%d: %s", number, lane.saved, error)
         elif isinstance(error, BrokerUnavailable):
-            self.counts.reopened += 1
+            self.counts.failed += 1
             pause_s = _RETRY_PAUSE_S
             log.warning(
                 "lane.flush_failed partition=%d position=%d: %s The lane opens again; its state says what was written.",
@@ -273,6 +305,7 @@ class Lanes:
                 error,
             )
         else:
+            self.counts.failed += 1
             self._end_process(error)
             return
         inbox = self._inboxes.get(number)

@@ -9,8 +9,8 @@ from schemas.rules import DEFAULT_RULES
 from streams.config import WorkerConfig
 from streams.engine.partition import Partition
 from streams.worker.alignment import Alignment, source_rank
+from streams.worker.counts import WorkerCounts
 from streams.worker.lane import Lane
-from streams.worker.metrics import WorkerCounts
 from streams.worker.store import Recovered, Store
 from streams.worker.writer import Writer
 
@@ -44,7 +44,7 @@ class Opening:
         try:
             # In this order: nothing can be written any more to what is read then.
             await writer.start(_written(config))
-            partition = Partition(number, DEFAULT_RULES)
+            partition = Partition(number, DEFAULT_RULES, self._counts.engine)
             recovered = await self.store.recover(number, partition.load)
             alignment = Alignment(source_rank(config.topics), lambda: partition.positions)
             saved = self._take_up(partition, alignment, recovered)

@@ -4,7 +4,8 @@
     run       until SIGTERM or SIGINT, or until something that this process cannot go on after
     drain     no more frames ── flush ── acknowledge ── commit ── leave the group
 
-``run`` logs everything that it does and writes nothing to standard output.
+``run`` logs everything that it does and writes nothing to standard output. What it is told to serve its status with
+begins before all that and ends after it.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -23,15 +26,19 @@ from streams import client
 from streams.config import WorkerConfig
 from streams.worker.app import WorkerApp
 from streams.worker.quiet import quieten
+from streams.worker.status import WorkerStatus
 from streams.worker.worker import Worker
 
 GC_THRESHOLDS: Final = (50_000, 20, 100)
 """Signals and states are made by the thousand, live long or go at once, and none is part of a cycle."""
 
+Serving = Callable[[WorkerStatus], AbstractAsyncContextManager[object]]
+"""What shows the status of the process to others, for as long as it is entered. Raises LivefuseError if it cannot."""
+
 log = logging.getLogger(__name__)
 
 
-def run(config: WorkerConfig) -> int:
+def run(config: WorkerConfig, serving: Serving = nullcontext) -> int:
     """Run a worker until it is told to stop (SIGTERM, SIGINT); return the exit code of the process.
 
     Ends the process itself where Faust's threads cannot be ended.
@@ -43,7 +50,7 @@ def run(config: WorkerConfig) -> int:
         tempfile.TemporaryDirectory(prefix="livefuse-worker-", ignore_cleanup_errors=True) as temporary,
         asyncio.Runner() as runner,
     ):
-        code, let_go = runner.run(_main(config, Path(config.data_dir or temporary)))
+        code, let_go = runner.run(_main(config, Path(config.data_dir or temporary), serving))
         if not let_go:
             # The threads wait for the group (a rebalance, a broker that is away) and nothing can call them off. What
             # counts is written. Without this the process would stay until they have finished.
@@ -53,17 +60,19 @@ def run(config: WorkerConfig) -> int:
     return code
 
 
-async def _main(config: WorkerConfig, data_dir: Path) -> tuple[int, bool]:
+async def _main(config: WorkerConfig, data_dir: Path, serving: Serving) -> tuple[int, bool]:
     """Return the exit code, and whether nothing of Faust runs on."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     worker = None
+    status = WorkerStatus()
     try:
-        transactions = await _ready(config, stop)
-        if transactions is not None:
-            worker = Worker(config, data_dir, transactions=transactions)
-            await worker.run(stop)
+        async with serving(status):
+            transactions = await _ready(config, stop)
+            if transactions is not None:
+                worker = Worker(config, data_dir, status, transactions=transactions)
+                await worker.run(stop)
     except LivefuseError as error:
         log.error("worker.ended %s", error)  # noqa: TRY400 (the message says it all, a traceback would hide it)
         return error.exit_code, worker is None or worker.let_go

@@ -13,6 +13,7 @@ import contextlib
 import struct
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -67,13 +68,25 @@ class Recovered(NamedTuple):
     log_end: int
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far the state of a partition has been read: ``states`` so far, and ``ratio`` of all records, 0 to 1."""
+
+    states: int = 0
+    ratio: float = 0.0
+
+
 class Store:
-    """Reads the state of lanes. ``client`` are the arguments that every aiokafka client takes."""
+    """Reads the state of lanes. ``client`` are the arguments that every aiokafka client takes.
+
+    ``progress`` tells of the last recovery of each partition.
+    """
 
     def __init__(self, client: Mapping[str, Any], state_topic: str, signals_topic: str, *, transactions: bool) -> None:
         self._client = client
         self._state_topic = state_topic
         self._signals_topic = signals_topic
+        self.progress: dict[int, Progress] = {}
         self._isolation = "read_committed" if transactions else "read_uncommitted"
 
     async def recover(self, number: int, load: Load) -> Recovered:
@@ -84,6 +97,7 @@ class Store:
         """
         state = TopicPartition(self._state_topic, number)
         signals = TopicPartition(self._signals_topic, number)
+        progress = self.progress[number] = Progress()
         async with self._consumer(state, signals) as consumer:
             # Only its ends are asked for. (Assigned all the same: that is how the client learns of a topic at once.)
             consumer.pause(signals)
@@ -91,9 +105,10 @@ class Store:
             end = (await consumer.end_offsets([state]))[state]
             await consumer.seek_to_beginning(state)
             record = None
-            states = 0
+            start = await consumer.position(state)
             deadline = time.monotonic() + _PATIENCE_S
-            while await consumer.position(state) < end:
+            while (position := await consumer.position(state)) < end:
+                progress.ratio = (position - start) / (end - start)
                 fetched = await consumer.getmany(state, timeout_ms=1_000, max_records=_RECORDS_AT_ONCE)
                 end = max(end, fetched_end(consumer, state))
                 for each in fetched.get(state, ()):
@@ -101,7 +116,7 @@ class Store:
                         record = each.value
                     else:
                         load(each.key.decode(), each.value)
-                        states += 1
+                        progress.states += 1
                 if fetched:
                     deadline = time.monotonic() + _PATIENCE_S
                     # The heartbeat of the process, and other lanes, want their turn between two large chunks.
@@ -111,12 +126,13 @@ class Store:
             # Asked for afterwards, for the process may have stood still while others went on.
             log_start = (await consumer.beginning_offsets([signals]))[signals]
             log_end = (await consumer.end_offsets([signals]))[signals]
-        return Recovered(None if record is None else LaneRecord.decode(record), states, log_start, log_end)
+        progress.ratio = 1.0
+        return Recovered(None if record is None else LaneRecord.decode(record), progress.states, log_start, log_end)
 
-    async def frames(self, number: int, first: int, until: int) -> AsyncGenerator[tuple[int, bytes | None], None]:
-        """Yield offset and value of the frames before ``until``, from ``first``, or from the first that there still is.
+    async def frames(self, number: int, first: int, until: int) -> AsyncGenerator[tuple[int, bytes | None, int], None]:
+        """Yield the frames before ``until``, from ``first``, or from the first that there still is.
 
-        Raises BrokerUnavailable.
+        Of each its offset, its value, and when it was written (wall clock, ms). Raises BrokerUnavailable.
         """
         signals = TopicPartition(self._signals_topic, number)
         async with self._consumer(signals) as consumer:
@@ -127,7 +143,7 @@ class Store:
                 for each in fetched.get(signals, ()):
                     if each.offset >= until:
                         return
-                    yield each.offset, each.value
+                    yield each.offset, each.value, each.timestamp
                 if fetched:
                     deadline = time.monotonic() + _PATIENCE_S
                 elif time.monotonic() > deadline:

@@ -5,7 +5,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,47 +15,37 @@ from schemas.errors import BrokerError, BrokerUnavailable, LivefuseError, LogErr
 from streams.config import WorkerConfig
 from streams.worker.app import WorkerApp, attach, build
 from streams.worker.feed import Feed
-from streams.worker.health import Health, serve
 from streams.worker.lanes import Lanes
-from streams.worker.metrics import WorkerCounts
 from streams.worker.opening import Opening
+from streams.worker.status import WorkerStatus
 
 _STOP_S: Final = 2.0
 _PROGRESS_S: Final = 10.0
 _LOOK_S: Final = 1.0
+_SILENT_S: Final = 5.0
 
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """``counts`` and :meth:`stats` tell how it is at any time.
+    """``status`` tells how it is at any time.
 
     ``let_go`` is False when Faust did not come to an end: its threads run on, though with nothing to do.
     """
 
-    def __init__(self, config: WorkerConfig, data_dir: Path, *, transactions: bool) -> None:
-        self.counts = WorkerCounts()
+    def __init__(self, config: WorkerConfig, data_dir: Path, status: WorkerStatus, *, transactions: bool) -> None:
         self.let_go = True
-        self._config = config
+        self._status = status
+        self._counts = counts = status.counts
         self._transactions = transactions
         self._stop = asyncio.Event()
         self._failure: Exception | None = None
-        self._health = Health()
         self._app = build(config, data_dir)
         self._feed = Feed(self._app, config.topics.signals)
-        opening = Opening(config, self.counts, transactions=transactions)
-        self._lanes = Lanes(
-            opening.open, opening.store.frames, self._feed.end, self.end, self.counts, keep=transactions
-        )
+        opening = Opening(config, counts, transactions=transactions)
+        self._lanes = Lanes(opening.open, opening.store.frames, self._feed.end, self.end, counts, keep=transactions)
+        status.lanes, status.recovery = self._lanes, opening.store.progress
         attach(self._app, self._lanes, config.topics.signals, self.end)
-
-    def stats(self) -> dict[str, Any]:
-        """Return counts, how many frames each partition is behind (None: not open), and how each lane is."""
-        return {
-            **self.counts.snapshot(),
-            "behind": self._lanes.behind(),
-            "lanes": {number: lane.snapshot() for number, lane in sorted(self._lanes.open.items())},
-        }
 
     def end(self, error: Exception) -> None:
         """Stop, because of something that this process cannot go on after."""
@@ -73,16 +62,11 @@ class Worker:
             asyncio.create_task(each)
             for each in (_watch(self._app, self.end), self._lanes.watch(), self._report(), self._look())
         ]
-        server = None
         try:
-            if self._config.web_port is not None:
-                server = await serve(self._config.web_port, {"/healthz": self._healthz, "/stats": self._stats})
             await _first(self._work(), stop.wait(), self._stop.wait())
         finally:
             for task in beside:
                 task.cancel()
-            if server is not None:
-                server.close()
             began = time.monotonic()
             await self._lanes.drain()
             self.let_go = await _stopped(self._app)
@@ -109,18 +93,12 @@ class Worker:
         )
         await asyncio.Event().wait()
 
-    def _healthz(self) -> tuple[HTTPStatus, Any]:
-        problems = self._health.problems(time.monotonic())
-        status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
-        return status, {"ok": not problems, "problems": problems}
-
-    def _stats(self) -> tuple[HTTPStatus, Any]:
-        return HTTPStatus.OK, self.stats()
-
     async def _look(self) -> None:
         while True:
             applied = {number: lane.next for number, lane in self._lanes.open.items()}
-            self._health.observe(time.monotonic(), self._lanes.behind(), applied)
+            now_s = time.time()
+            silent = {number for number in applied if (self._feed.silent_s(number, now_s) or 0.0) > _SILENT_S}
+            self._status.health.observe(time.monotonic(), self._lanes.behind(), applied, silent)
             try:
                 self._feed.check()
             except BrokerError as error:
@@ -129,15 +107,14 @@ class Worker:
             await asyncio.sleep(_LOOK_S)
 
     async def _report(self) -> None:
-        before = self.counts.snapshot()
+        counts = self._counts
+        before = (0, 0, 0)
         while True:
             await asyncio.sleep(_PROGRESS_S)
-            now, behind = self.counts.snapshot(), self._lanes.behind()
+            now, behind = (counts.signals, counts.events, counts.flushes), self._lanes.behind()
             log.info(
                 "worker.progress signals=%d events=%d flushes=%d lanes=%d opening=%d frames_behind=%d",
-                now["signals"] - before["signals"],
-                now["events"] - before["events"],
-                now["flushes"] - before["flushes"],
+                *(after - earlier for after, earlier in zip(now, before, strict=True)),
                 sum(1 for each in behind.values() if each is not None),
                 sum(1 for each in behind.values() if each is None),
                 sum(each or 0 for each in behind.values()),

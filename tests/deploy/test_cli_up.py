@@ -5,11 +5,14 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +144,33 @@ def test_at_rest_nothing_is_behind() -> None:
             assert time.monotonic() < deadline, "there was lag all the time, with nothing to do but ticks"
             status = until(process, "status")
             at_rest = 0 if status["worker_lag_frames"] or status["intake_lag_records"] else at_rest + 1
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports one after the other that nobody has."""
+    for first in range(20_000, 30_000, count):
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.create_server(("", port)))
+            return list(range(first, first + count))
+    raise AssertionError("all ports are taken")
+
+
+def is_ready(port: int) -> bool:
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+        return bool(answer.status == HTTPStatus.OK)
+    return False
+
+
+def test_processes_say_on_their_ports_when_they_are_ready() -> None:
+    intake, worker = free_ports(2)
+    ports = {"LIVEFUSE_INTAKE__WEB_PORT": str(intake), "LIVEFUSE_WORKER__WEB_PORT": str(worker)}
+    with running("--no-demo", **ports) as process:
+        until(process, "ready")
+        deadline = time.monotonic() + 20
+        while not all(map(is_ready, (intake, worker))):
+            assert time.monotonic() < deadline, "not all processes are ready"
+            time.sleep(0.1)
 
 
 def test_plain_lines_when_it_is_no_terminal() -> None:

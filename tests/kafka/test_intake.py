@@ -26,8 +26,8 @@ from streams.engine.signals import LINES_PER_OFFSET, Signal
 from streams.frames import Frame, decode
 from streams.intake import commits
 from streams.intake.consumer import Record, source_consumer
-from streams.intake.counts import IntakeCounts
 from streams.intake.intake import run
+from streams.intake.status import IntakeStatus
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import until
 
@@ -166,9 +166,10 @@ class Running:
     """An intake in this process."""
 
     def __init__(self, config: IntakeConfig) -> None:
-        self.counts = IntakeCounts()
+        self.status = IntakeStatus(config.topics.inputs)
+        self.counts = self.status.counts
         self.stop = asyncio.Event()
-        self.task = asyncio.create_task(run(config, self.stop, self.counts))
+        self.task = asyncio.create_task(run(config, self.stop, self.status))
 
     async def live(self) -> None:
         """Wait until it is caught up."""
@@ -364,25 +365,26 @@ async def test_two_intakes_share_the_sources_and_nothing_is_missing(rig: Rig) ->
 
         async def shared() -> bool:
             return (
-                len(first.counts.lag) > 0
-                and len(second.counts.lag) > 0
-                and not (first.counts.lag.keys() & second.counts.lag.keys())
+                len(first.status.lag()) > 0
+                and len(second.status.lag()) > 0
+                and not (first.status.lag().keys() & second.status.lag().keys())
             )
 
         await until(shared, "the sources are shared", within=SOON)
+        sources = [[*each.status.lag()] for each in (first, second)]
         await rig.send(records)
         frames = await rig.frames(len(records))
     places = {place[:3] for found in frames.values() for place in lines(found)}
     assert places == set(merged(rig.names, records))
     for found in frames.values():
         last = found[-1]
-        assert set(last.sources) | set(last.others) == {*first.counts.lag, *second.counts.lag}
+        assert set(last.sources) | set(last.others) == {*sources[0], *sources[1]}
         assert not set(last.sources) & set(last.others)
     assert all(each.counts.signals for each in (first, second))
     # Partition i of every topic is with the same intake.
-    for counts in (first.counts, second.counts):
+    for names in sources:
         numbers = [
-            {name.rpartition("/")[2] for name in counts.lag if name.startswith(topic)} for topic in rig.names.inputs[:4]
+            {name.rpartition("/")[2] for name in names if name.startswith(topic)} for topic in rig.names.inputs[:4]
         ]
         assert all(each == numbers[0] for each in numbers)
 
@@ -468,10 +470,10 @@ async def test_missing_topics_are_named(rig: Rig, prefix: str, kafka: KafkaBroke
     other = Rig(kafka.bootstrap, f"{prefix}-2")
     await other.create_topics(complaints=0)
     with pytest.raises(TopicMismatch, match=rf"{prefix}-2\.complaints.*livefuse topics apply"):
-        await run(other.config, asyncio.Event())
+        await run(other.config, asyncio.Event(), IntakeStatus(other.config.topics.inputs))
     assert other.names.complaints not in await partition_counts(other.config.kafka.client)
     with pytest.raises(TopicMismatch, match="has 3 partitions, not 4"):
-        await run(replace(rig.config, partitions=4), asyncio.Event())
+        await run(replace(rig.config, partitions=4), asyncio.Event(), IntakeStatus(rig.config.topics.inputs))
 
 
 async def test_frames_that_the_broker_never_takes_end_the_intake_and_are_not_committed(
@@ -487,8 +489,9 @@ async def test_frames_that_the_broker_never_takes_end_the_intake_and_are_not_com
     rng = Random(5)
     products = [rng.randbytes(60).hex() for _ in range(60)]
     await rig.send((rig.names.orders, 0, order(number, now_ms(), each)) for number, each in enumerate(products))
+    status = IntakeStatus(rig.config.topics.inputs)
     with pytest.raises(SendFailed, match=r"does not take a frame of \d+ bytes"):
-        await asyncio.wait_for(run(rig.config, asyncio.Event()), 90)
+        await asyncio.wait_for(run(rig.config, asyncio.Event(), status), 90)
     assert (await rig.committed()).get(TopicPartition(rig.names.orders, 0), 0) == 0
 
 

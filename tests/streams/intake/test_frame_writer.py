@@ -121,6 +121,8 @@ async def test_a_tick_stands_in_front_of_a_late_signal(broker: Broker, rigs: lis
         own = [[STOCK, 0, 256, 40, "p1"], [TICK, 0, 0, 39, ""], [STOCK, 0, 512, 15, "p1"]]
         expected = own if partition_of("p1", 2) == number else []
         assert signals == [*expected, [TICK, 0, 0, 44, ""], [RULES, 0, 768, 30, ""]]
+    # Ticks are no signals; a rule set is one in each partition.
+    assert (rig.counts.signals, rig.counts.frame_signals.sum, rig.counts.ticks) == (4, 4, 0)
 
 
 async def test_a_quiet_partition_ticks_and_a_busy_one_does_not(rigs: list[Rig]) -> None:

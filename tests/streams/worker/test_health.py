@@ -1,8 +1,4 @@
-import asyncio
-import socket
-from http import HTTPStatus
-
-from streams.worker.health import PATIENCE_S, Health, serve
+from streams.worker.health import PATIENCE_S, Health
 
 LATER = PATIENCE_S + 1
 
@@ -30,24 +26,10 @@ def test_a_lane_that_does_not_open_is_a_problem_and_one_that_has_gone_is_not() -
     assert health.problems(2 * LATER) == []
 
 
-async def ask(port: int, request: str) -> tuple[str, str]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"{request} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
-    head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
-    writer.close()
-    return head.splitlines()[0], body
-
-
-async def test_paths_are_answered_with_json() -> None:
-    answers = {
-        "/healthz": lambda: (HTTPStatus.SERVICE_UNAVAILABLE, {"problems": ["x"]}),
-        "/stats": lambda: (HTTPStatus.OK, {"lanes": {0: 1}}),
-    }
-    server = await serve(0, answers)
-    port = next(each.getsockname()[1] for each in server.sockets if each.family == socket.AF_INET)
-    assert await ask(port, "GET /healthz") == ("HTTP/1.1 503 Service Unavailable", '{"problems":["x"]}')
-    assert await ask(port, "GET /stats?x=1") == ("HTTP/1.1 200 OK", '{"lanes":{"0":1}}')
-    assert (await ask(port, "GET /other"))[0] == "HTTP/1.1 404 Not Found"
-    assert (await ask(port, "POST /stats"))[0] == "HTTP/1.1 405 Method Not Allowed"
-    server.close()
-    await server.wait_closed()
+def test_a_caught_up_partition_of_which_the_broker_tells_nothing_is_a_problem() -> None:
+    health = Health()
+    health.observe(0.0, {0: 0, 1: 0}, {0: 7, 1: 7})
+    health.observe(LATER, {0: 0, 1: 0}, {0: 7, 1: 7}, silent={0})
+    assert health.problems(LATER) == ["partition 0: the broker tells nothing of it, for 31 s"]
+    health.observe(LATER + 1, {0: 0, 1: 0}, {0: 7, 1: 7})
+    assert health.problems(LATER + 1) == []

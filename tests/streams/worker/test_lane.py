@@ -16,9 +16,9 @@ from streams.engine.partition import Partition
 from streams.frames import Frame, encode
 from streams.worker import lane as lane_module
 from streams.worker.alignment import Alignment, source_rank
+from streams.worker.counts import WorkerCounts
 from streams.worker.inbox import Delivery
 from streams.worker.lane import Lane
-from streams.worker.metrics import WorkerCounts
 from streams.worker.store import LANE_KEY, LaneRecord
 from streams.worker.writer import Batch, Writer
 from tests.kafka.worker_rig import NOON, frame, order, pause
@@ -208,7 +208,7 @@ async def test_frames_with_held_signals_stay_unacknowledged_and_are_read_again_b
     async with rig() as r:
         r.take(0, held)
         await r.lane.flush()
-        assert (r.acknowledged, r.writer.record.position, r.lane.snapshot()["held"]) == ([], -1, 1)
+        assert (r.acknowledged, r.writer.record.position, r.lane.held) == ([], -1, 1)
         record = r.writer.record
         r.take(1, passed)
         await r.lane.flush()

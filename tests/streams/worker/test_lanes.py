@@ -15,10 +15,10 @@ from streams.frames import encode
 from streams.worker import lane as lane_module
 from streams.worker import lanes as lanes_module
 from streams.worker.alignment import Alignment, source_rank
+from streams.worker.counts import WorkerCounts
 from streams.worker.inbox import Delivery
 from streams.worker.lane import Lane
 from streams.worker.lanes import Lanes
-from streams.worker.metrics import WorkerCounts
 from streams.worker.writer import Writer
 from tests.kafka.worker_rig import NOON, frame, order
 from tests.streams.worker.test_lane import LONG_S, FakeWriter
@@ -61,7 +61,7 @@ class Rig:
         alignment.skip_to(saved + 1)
         return Lane(
             TopicNames(),
-            Partition(number, DEFAULT_RULES),
+            Partition(number, DEFAULT_RULES, counts=self.lanes.counts.engine),
             alignment,
             cast("Writer", writer),
             saved=saved,
@@ -71,13 +71,13 @@ class Rig:
             counts=self.lanes.counts,
         )
 
-    async def frames(self, number: int, first: int, until: int) -> AsyncGenerator[tuple[int, bytes | None], None]:
+    async def frames(self, number: int, first: int, until: int) -> AsyncGenerator[tuple[int, bytes | None, int], None]:
         """Read the log."""
         self.reads.append((number, first, until))
         if self.read_errors:
             raise self.read_errors.pop(0)
         for offset in range(max(first, self.start), until):
-            yield offset, value(offset)
+            yield offset, value(offset), NOON
 
     def take(self, number: int, *offsets: int) -> None:
         """Give good frames."""
