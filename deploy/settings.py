@@ -42,12 +42,13 @@ def _address(value: str) -> str:
     return value
 
 
+Port = Annotated[int, Field(ge=0, le=_LAST_PORT)]
 Address = Annotated[str, AfterValidator(_address)]
 Application = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 
 
 class IntakeSettings(BaseModel):
-    """How an intake packs frames and tells the time."""
+    """How an intake packs frames and tells the time. Without `web_port` it serves no metrics and no health."""
 
     model_config = _STRICT
 
@@ -56,10 +57,11 @@ class IntakeSettings(BaseModel):
     )
     tick_margin: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=5))] = timedelta(seconds=1)
     frame_signals: Annotated[int, Field(ge=1, le=10_000)] = 2_000
+    web_port: Port | None = None
 
 
 class WorkerSettings(BaseModel):
-    """How a worker flushes and what it keeps in memory. Without `web_port` it serves no metrics."""
+    """How a worker flushes and what it keeps in memory. Without `web_port` it serves no metrics and no health."""
 
     model_config = _STRICT
 
@@ -70,8 +72,18 @@ class WorkerSettings(BaseModel):
     transaction_timeout: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=15))] = timedelta(
         minutes=1
     )
-    web_port: Annotated[int, Field(ge=0, le=_LAST_PORT)] | None = None
+    web_port: Port | None = None
     data_dir: Path | None = None
+
+
+class MonitoringSettings(BaseModel):
+    """Where `livefuse up --with-monitoring` serves; without a port it takes one that is free."""
+
+    model_config = _STRICT
+
+    prometheus_port: Port | None = None
+    alertmanager_port: Port | None = None
+    grafana_port: Port | None = None
 
 
 class LogSettings(BaseModel):
@@ -100,6 +112,7 @@ class Settings(BaseModel):
     kafka: KafkaSettings = KafkaSettings()
     intake: IntakeSettings = IntakeSettings()
     worker: WorkerSettings = WorkerSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

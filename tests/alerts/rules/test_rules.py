@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.alerts.rules.reading import RULES, TESTS, alert_names, firing, rules, groups_of
+from tests.alerts.rules.reading import RULES, TESTS, alert_names, firing, groups_of, rules
 from tests.debian import run
 
 ALERTS = rules("alert")
@@ -68,8 +68,6 @@ def test_records_are_named_by_level_metric_and_operations_and_exist() -> None:
     recorded = {rule["record"] for rule in rules("record")}
     assert all(re.fullmatch(r"[a-z_]+:(livefuse_[a-z_]+|up):[a-z0-9_]+", name) for name in recorded)
     used = {
-        name
-        for rule in [*ALERTS, *rules("record")]
-        for name in re.findall(r"[a-z_]+:[a-z_]+:[a-z0-9_]+", rule["expr"])
+        name for rule in [*ALERTS, *rules("record")] for name in re.findall(r"[a-z_]+:[a-z_]+:[a-z0-9_]+", rule["expr"])
     }
     assert used <= recorded
