@@ -85,6 +85,8 @@ class Monitoring:
             f"--storage.tsdb.path={self._directory / 'prometheus'}",
             f"--web.listen-address={HOST}:{self._ports.prometheus}",
             "--storage.tsdb.retention.time=2d",
+            # What fires first finds Alertmanager not discovered yet, and would be told again after a minute only.
+            "--rules.alert.resend-delay=10s",
             "--log.level=warn",
         ]
 

@@ -52,7 +52,7 @@ def test_what_is_missing_is_named_with_the_way_to_install_it(tmp_path: Path) -> 
         find(str(tmp_path))
     assert "apt-get install --no-install-recommends prometheus prometheus-alertmanager;" in str(both.value)
     (tmp_path / "alertmanager").touch(mode=0o755)
-    with pytest.raises(LivefuseError, match="needs prometheus. "):
+    with pytest.raises(LivefuseError, match=r"needs prometheus\. "):
         find(str(tmp_path))
     (tmp_path / "prometheus").touch(mode=0o755)
     assert find(str(tmp_path)).alertmanager == str(tmp_path / "alertmanager")
