@@ -60,7 +60,7 @@ def test_annotations_are_complete_and_name_labels_that_exist(rule: dict[str, Any
 @pytest.mark.parametrize("rule", ALERTS, ids=ids)
 def test_a_blip_does_not_page(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"critical", "warning", "none"}
-    patient = re.fullmatch(r"(30|45)s|[1-9]m", rule.get("for", ""))
+    patient = re.fullmatch(r"(15|30|45)s|[1-9]m", rule.get("for", ""))
     assert patient or rule["alert"] in {"Watchdog", "LivefuseGapFrames"}, "what is always, or is never undone"
 
 
