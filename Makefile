@@ -12,6 +12,11 @@ UV_VERSION := 0.13.9
 # The stamps say which lock, settings and jars were installed.
 INSTALLED := .venv/.installed
 FETCHED := $(KAFKA)/.fetched
+MONITORING := .cache/.monitoring
+
+# Debian's programs that rules, configurations and `livefuse up --with-monitoring` are tested with, and their packages.
+TOOLS := promtool prometheus amtool prometheus-alertmanager
+TOOLS_PACKAGES := prometheus prometheus-alertmanager
 
 .PHONY: help
 help: ## list the verbs
@@ -25,8 +30,11 @@ demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated
 	.venv/bin/livefuse up
 
 .PHONY: test
-test: setup kafka ## run all tests but the long fault run, on a real Kafka
+test: setup kafka monitoring ## run all tests but the long fault run, on a real Kafka
 	.venv/bin/python -m pytest $(PYTEST)
+
+.PHONY: monitoring
+monitoring: $(MONITORING) ## make sure of Debian's prometheus and prometheus-alertmanager
 
 .PHONY: faults
 faults: setup kafka ## the long fault run: kills and zombies against a real Kafka
@@ -77,9 +85,20 @@ $(FETCHED): tests/kafka/kafka-pom.xml
 	    -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(KAFKA)
 	@touch $@
 
-# Install Debian packages where that is possible, else say which ones are needed.
+# A stamp of another machine, or from before the programs were removed, does not count.
+$(MONITORING): $(if $(filter-out $(words $(TOOLS)),$(words $(shell command -v $(TOOLS)))),missing)
+	@command -v $(TOOLS) >/dev/null && test $$(command -v $(TOOLS) | wc -l) = $(words $(TOOLS)) || $(call debian,$(TOOLS_PACKAGES))
+	@mkdir -p $(@D)
+	@touch $@
+
+.PHONY: missing
+missing:
+
+# Install Debian packages where that is possible, without starting services of theirs; else say which ones are needed.
 define debian
 { if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+    policy=/usr/sbin/policy-rc.d; \
+    test -e $$policy || { printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; trap "rm -f $$policy" EXIT; }; \
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
   else echo "needed: $(1). Install that (Debian, Ubuntu: sudo apt-get install $(1)) and try again." >&2; exit 1; fi; }
 endef

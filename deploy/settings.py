@@ -91,6 +91,19 @@ class WorkerSettings(BaseModel):
     """Where Faust keeps its files; without it a directory that ends with the process."""
 
 
+class MonitoringSettings(BaseModel):
+    """Where `livefuse up --with-monitoring` serves; without a port it takes one that is free."""
+
+    model_config = _STRICT
+
+    prometheus_port: Port | None = None
+    """Port of Prometheus."""
+    alertmanager_port: Port | None = None
+    """Port of Alertmanager."""
+    grafana_port: Port | None = None
+    """Port of Grafana, where it is installed."""
+
+
 class LogSettings(BaseModel):
     """What processes write to standard error."""
 
@@ -125,6 +138,7 @@ class Settings(BaseModel):
     kafka: KafkaSettings = KafkaSettings()
     intake: IntakeSettings = IntakeSettings()
     worker: WorkerSettings = WorkerSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

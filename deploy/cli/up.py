@@ -4,11 +4,13 @@ import sys
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from deploy.cli.options import AsJson, ConfigFile, load_settings
 
 
 def up(
+    context: typer.Context,
     *,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="How many workers to run.")] = 1,
     demo: Annotated[
@@ -19,12 +21,21 @@ def up(
             show_default=False,
         ),
     ] = None,
+    with_monitoring: Annotated[
+        bool,
+        typer.Option(
+            "--with-monitoring",
+            help="Also run Prometheus, Alertmanager and, where it is installed, Grafana, with livefuse's rules.",
+        ),
+    ] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Run everything on this machine and show what happens.
 
     Intake, workers and a simulated sale; on an embedded broker, if none is configured. Ctrl-C ends all that it started.
+
+    With monitoring there is a pager, too. Ports are chosen, or named by LIVEFUSE_MONITORING__PROMETHEUS_PORT and so on.
     """
     import asyncio
 
@@ -33,4 +44,6 @@ def up(
 
     settings = load_settings(config)
     screen: Screen = JsonLines() if as_json else Dashboard() if sys.stdout.isatty() else PlainLines()
-    asyncio.run(run(Plan(settings, config, workers, demo), screen))
+    root = context.find_root()
+    pager = isinstance(root.command, TyperGroup) and "pager" in root.command.commands
+    asyncio.run(run(Plan(settings, config, workers, demo, with_monitoring, pager), screen))

@@ -4,5 +4,8 @@
                                                                  │
     watcher: asks the broker, as anybody could ──▶ screen: live table, plain lines, or JSON lines
 
-What `up` starts it ends, in the order simulator, intake, workers, broker; should it be killed, everything dies with it.
+With monitoring Prometheus, Alertmanager and Grafana run beside them, and a pager between workers and Alertmanager.
+
+What `up` starts it ends, in the order simulator, intake, workers, pager, Alertmanager, broker; should it be killed,
+everything dies with it.
 """

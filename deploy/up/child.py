@@ -24,21 +24,31 @@ OURS: Final = ("streams.", "deploy.", "schemas.")
 USAGE: Final = 2
 """The exit code of a process whose settings are wrong: another start would not help."""
 
+LIVEFUSE: Final = (sys.executable, "-m", "deploy.cli")
+
 Tell = Callable[[str], None]
 
 
 class Child:
-    """A `livefuse` process of its own session: Ctrl-C in the terminal does not reach it, and it cannot outlive us.
+    """A process of its own session, `livefuse` if no other `program` is named.
 
-    `tell` is called with what an operator should see: warnings, errors, an unexpected end. `environment` is all that it
-    is given.
+    Ctrl-C in the terminal does not reach it, and it cannot outlive us. `tell` is called with what an operator should
+    see: warnings, errors, an unexpected end. `environment` is all that it is given.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], tell: Tell) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        tell: Tell,
+        *,
+        program: Sequence[str] = LIVEFUSE,
+    ) -> None:
         self.name = name
         self.restarts = 0
         self.exit_code: int | None = None
-        self._command = tethered([sys.executable, "-m", "deploy.cli", *arguments])
+        self._command = tethered([*program, *arguments])
         self.environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
         self._tell = tell
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)

@@ -5,44 +5,61 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from deploy.embedded import HOST
 from deploy.settings import Settings
 from deploy.up.child import USAGE, Child, Tell
+from deploy.up.ports import Ports
 from schemas.errors import ConfigurationError, LivefuseError
 
 # With the broker's they make less than five seconds, even if all have to be killed.
 SIMULATOR_GRACE_S: Final = 0.5
 INTAKE_GRACE_S: Final = 1.3
 WORKER_GRACE_S: Final = 1.4
+PAGER_GRACE_S: Final = 0.3
 
 
 class Processes:
-    """An intake, workers, and perhaps a simulator, against the broker that the settings name."""
+    """An intake, workers, and perhaps a pager and a simulator, against the broker that the settings name.
 
-    def __init__(self, settings: Settings, config_file: Path | None, workers: int, tell: Tell) -> None:
+    With `ports` the processes serve their metrics there, and with a port for it there is a pager.
+    """
+
+    def __init__(
+        self, settings: Settings, config_file: Path | None, workers: int, tell: Tell, ports: Ports | None = None
+    ) -> None:
         environment = {
             "LIVEFUSE_BOOTSTRAP_SERVERS": ",".join(settings.bootstrap_servers or ()),
             "LIVEFUSE_SESSION_TIMEOUT": f"{settings.session_timeout // timedelta(milliseconds=1)}ms",
         }
         if config_file:
             environment["LIVEFUSE_CONFIG"] = str(config_file.resolve())
-        self._intake = Child("intake", ["intake", "--json"], environment, tell)
+        own = {"LIVEFUSE_INTAKE__WEB_PORT": str(ports.intake)} if ports else {}
+        self._intake = Child("intake", ["intake", "--json"], environment | own, tell)
         self._workers = []
         for number in range(workers):
             name = "worker" if workers == 1 else f"worker-{number + 1}"
-            port = settings.worker.web_port
-            own = {"LIVEFUSE_WORKER__WEB_PORT": str(port + number)} if port else {}
+            first = settings.worker.web_port
+            port = ports.workers[number] if ports else first + number if first else None
+            own = {"LIVEFUSE_WORKER__WEB_PORT": str(port)} if port else {}
             self._workers.append(Child(name, ["worker", "--json"], environment | own, tell))
+        self._pagers = []
+        if ports and ports.pager:
+            own = {
+                "LIVEFUSE_PAGER__WEB_PORT": str(ports.pager),
+                "LIVEFUSE_PAGER__ALERTMANAGER__URLS": f"http://{HOST}:{ports.alertmanager}",
+            }
+            self._pagers.append(Child("pager", ["pager", "--json"], environment | own, tell))
         self._simulator = Child("simulator", ["simulate", "--demo", "--rate", "live", "--quiet"], environment, tell)
         self._simulates = False
 
     @property
     def shown(self) -> list[Child]:
         """Those that run, or should."""
-        return [self._intake, *self._workers, *([self._simulator] if self._simulates else [])]
+        return [self._intake, *self._workers, *self._pagers, *([self._simulator] if self._simulates else [])]
 
     async def start(self) -> None:
-        """Start intake and workers."""
-        for child in (self._intake, *self._workers):
+        """Start all but the simulator."""
+        for child in (self._intake, *self._workers, *self._pagers):
             await child.start()
 
     async def start_simulator(self) -> None:
@@ -64,3 +81,4 @@ class Processes:
         await self._simulator.stop(SIMULATOR_GRACE_S)
         await self._intake.stop(INTAKE_GRACE_S)
         await asyncio.gather(*(worker.stop(WORKER_GRACE_S) for worker in self._workers))
+        await asyncio.gather(*(pager.stop(PAGER_GRACE_S) for pager in self._pagers))

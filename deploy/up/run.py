@@ -14,7 +14,11 @@ from deploy.embedded import EmbeddedBroker, EmbeddedBrokerError
 from deploy.kafka import open_admin, open_consumer
 from deploy.settings import Settings
 from deploy.topics import carry_out, plan_topics
+from deploy.up.child import Child
+from deploy.up.monitoring import Monitoring
+from deploy.up.ports import choose
 from deploy.up.processes import Processes
+from deploy.up.programs import Programs, find
 from deploy.up.screen import Screen
 from deploy.up.watcher import Watcher
 from schemas.errors import BrokerError
@@ -28,17 +32,23 @@ JOIN_QUICKLY: Final = timedelta(seconds=6)
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `demo` None: feed the simulator where nothing of the shop's can be mixed up with it."""
+    """What to run. `demo` None: feed the simulator where nothing of the shop's can be mixed up with it.
+
+    `pager`: run one too, where there is monitoring.
+    """
 
     settings: Settings
     config_file: Path | None
     workers: int
     demo: bool | None
+    monitoring: bool = False
+    pager: bool = False
 
 
 async def run(plan: Plan, screen: Screen) -> None:
     """Run everything until SIGINT or SIGTERM. Raises what keeps it from coming up, or from going on."""
     began = time.monotonic()
+    programs = find() if plan.monitoring else None
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -54,18 +64,20 @@ async def run(plan: Plan, screen: Screen) -> None:
                     "when partitions move, with the same sequence. Here one worker is safe, on Apache Kafka many are."
                 )
         watcher = await _watch(stack, settings, screen)
-        processes = Processes(settings, plan.config_file, plan.workers, screen.notice)
-        stack.push_async_callback(processes.stop)
+        processes, monitoring = _prepare(stack, plan, settings, programs, screen)
+        if monitoring:
+            await monitoring.start()
         await processes.start()
         screen.open()
         stack.callback(screen.close)
-        course = _Course(broker, watcher, processes, screen, stop)
+        course = _Course(broker, watcher, processes, monitoring, screen, stop)
         if await course.reach(plan.workers):
             screen.ready({
                 "bootstrap_servers": ",".join(settings.bootstrap_servers or ()),
                 "embedded": broker is not None,
                 "workers": plan.workers,
                 "seconds": round(time.monotonic() - began, 1),
+                **({"monitoring": monitoring.addresses} if monitoring else {}),
             })  # fmt: skip
             if _feeds(plan, watcher, screen):
                 await processes.start_simulator()
@@ -79,6 +91,27 @@ def _on_embedded(settings: Settings, broker: EmbeddedBroker) -> Settings:
         raise BrokerError(str(error)) from error
     quick = min(settings.session_timeout, JOIN_QUICKLY)
     return settings.model_copy(update={"bootstrap_servers": (broker.bootstrap,), "session_timeout": quick})
+
+
+def _prepare(
+    stack: AsyncExitStack, plan: Plan, settings: Settings, programs: Programs | None, screen: Screen
+) -> tuple[Processes, Monitoring | None]:
+    """Make what is to be started, so that it ends in order with the stack."""
+    if programs is None:
+        processes = Processes(settings, plan.config_file, plan.workers, screen.notice)
+        stack.push_async_callback(processes.stop)
+        return processes, None
+    ports = choose(settings, plan.workers, pager=plan.pager, grafana=programs.grafana is not None)
+    processes = Processes(settings, plan.config_file, plan.workers, screen.notice, ports)
+    monitoring = Monitoring(programs, ports, settings.application, screen.notice)
+
+    async def end() -> None:
+        # Prometheus and Grafana only look on; Alertmanager has to outlive the pager.
+        await asyncio.gather(processes.stop(), monitoring.stop_looking())
+        await monitoring.stop()
+
+    stack.push_async_callback(end)
+    return processes, monitoring
 
 
 async def _watch(stack: AsyncExitStack, settings: Settings, screen: Screen) -> Watcher:
@@ -107,22 +140,25 @@ class _Course:
         broker: EmbeddedBroker | None,
         watcher: Watcher,
         processes: Processes,
+        monitoring: Monitoring | None,
         screen: Screen,
         stop: asyncio.Event,
     ) -> None:
         self._broker = broker
         self._watcher = watcher
         self._processes = processes
+        self._monitoring = monitoring
         self._screen = screen
         self._stop = stop
 
     async def reach(self, workers: int) -> bool:
-        """Wait until all processes have joined their groups; False when told to stop before."""
+        """Wait until all processes have joined their groups and monitoring answers; False when told to stop before."""
         deadline = time.monotonic() + READY_WITHIN_S
         while not self._stop.is_set():
             await self._look_after()
             intakes, found = await self._watcher.groups()
-            if _has(intakes, 1) and _has(found, workers):
+            answers = self._monitoring is None or await self._monitoring.answers()
+            if _has(intakes, 1) and _has(found, workers) and answers:
                 return True
             if time.monotonic() > deadline:
                 self._screen.notice(f"not ready after another {READY_WITHIN_S:g} s; still waiting")
@@ -141,7 +177,7 @@ class _Course:
                 if trouble and not silent:
                     self._screen.notice(trouble)
                 silent = trouble
-                self._screen.status(self._watcher.picture, self._processes.shown)
+                self._screen.status(self._watcher.picture, self._shown)
                 await self._pause(LOOK_EVERY_S)
         finally:
             listening.cancel()
@@ -150,6 +186,12 @@ class _Course:
         if self._broker and self._broker.pid is None:
             raise BrokerError("the embedded broker has ended, and with it all that it held. Start `livefuse up` again.")
         await self._processes.look_after()
+        if self._monitoring:
+            await self._monitoring.look_after()
+
+    @property
+    def _shown(self) -> list[Child]:
+        return [*self._processes.shown, *(self._monitoring.shown if self._monitoring else ())]
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -40,7 +40,7 @@ class Screen(Protocol):
         """End, and leave the terminal as it was."""
 
     def ready(self, facts: dict[str, Any]) -> None:
-        """Tell that everything runs. `facts`: `bootstrap_servers`, `embedded`, `workers`, `seconds`."""
+        """Tell that everything runs. `facts`: `bootstrap_servers`, `embedded`, `workers`, `seconds`, `monitoring`?."""
 
     def notice(self, text: str) -> None:
         """Tell what an operator should know."""
@@ -54,8 +54,10 @@ class Screen(Protocol):
 
 def _ready_line(facts: dict[str, Any]) -> str:
     kind = "embedded broker" if facts["embedded"] else "broker"
+    monitoring = "".join(f"\n       {name} {url}" for name, url in facts.get("monitoring", {}).items())
     return (
-        f"ready: {kind} {facts['bootstrap_servers']}, 1 intake, {facts['workers']} worker(s), {facts['seconds']:.1f} s"
+        f"ready: {kind} {facts['bootstrap_servers']}, 1 intake, {facts['workers']} worker(s), "
+        f"{facts['seconds']:.1f} s{monitoring}"
     )
 
 

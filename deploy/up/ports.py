@@ -1,0 +1,41 @@
+"""The ports on which everything serves when `up` runs with monitoring: those of the settings, else free ones."""
+
+from dataclasses import dataclass
+
+from deploy.embedded import free_port
+from deploy.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ports:
+    """TCP ports of 127.0.0.1. `pager` and `grafana` are None where there is none."""
+
+    intake: int
+    workers: tuple[int, ...]
+    pager: int | None
+    prometheus: int
+    alertmanager: int
+    grafana: int | None
+
+
+def choose(settings: Settings, workers: int, *, pager: bool, grafana: bool) -> Ports:
+    """Choose the ports. Workers after the first have those that follow its own, if the settings name one."""
+    first = settings.worker.web_port
+    taken = {settings.intake.web_port, *(range(first, first + workers) if first else ())}
+    taken |= set(settings.monitoring.model_dump().values())
+
+    def free(given: int | None) -> int:
+        port = given or free_port()
+        while not given and port in taken:
+            port = free_port()
+        taken.add(port)
+        return port
+
+    return Ports(
+        intake=free(settings.intake.web_port),
+        workers=tuple(free(first + number if first else None) for number in range(workers)),
+        pager=free(None) if pager else None,
+        prometheus=free(settings.monitoring.prometheus_port),
+        alertmanager=free(settings.monitoring.alertmanager_port),
+        grafana=free(settings.monitoring.grafana_port) if grafana else None,
+    )

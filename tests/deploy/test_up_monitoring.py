@@ -1,0 +1,149 @@
+"""`livefuse up --with-monitoring`: its ports, programs and configurations, and all of it running."""
+
+import json
+import signal
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.settings import Settings
+from deploy.up import configuration
+from deploy.up.ports import Ports, choose
+from deploy.up.processes import Processes
+from deploy.up.programs import find
+from schemas.errors import LivefuseError
+from tests.alerts.rules.reading import rules
+from tests.debian import program, run
+from tests.deploy.test_cli_up import ENVIRONMENT, UP, descendants, gone, running, until
+
+PORTS = Ports(intake=1, workers=(2, 3), pager=4, prometheus=5, alertmanager=6, grafana=None)
+
+
+def written(directory: Path, ports: Ports = PORTS) -> tuple[Path, Path]:
+    return configuration.write(directory, ports, "shop-7")
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 (of this machine)
+        return json.load(answer)
+
+
+def test_free_ports_differ_and_given_ones_are_taken() -> None:
+    ports = choose(Settings.load(environment={}), 3, pager=True, grafana=True)
+    every = [ports.intake, *ports.workers, ports.pager, ports.prometheus, ports.alertmanager, ports.grafana]
+    assert len(set(every)) == 8
+    given = {
+        "LIVEFUSE_INTAKE__WEB_PORT": "9101",
+        "LIVEFUSE_WORKER__WEB_PORT": "9200",
+        "LIVEFUSE_MONITORING__PROMETHEUS_PORT": "9090",
+        "LIVEFUSE_MONITORING__ALERTMANAGER_PORT": "9093",
+    }
+    ports = choose(Settings.load(environment=given), 2, pager=False, grafana=False)
+    assert ports == Ports(9101, (9200, 9201), None, 9090, 9093, None)
+
+
+def test_what_is_missing_is_named_with_the_way_to_install_it(tmp_path: Path) -> None:
+    with pytest.raises(LivefuseError, match=r"needs prometheus and prometheus-alertmanager\.") as both:
+        find(str(tmp_path))
+    assert "apt-get install --no-install-recommends prometheus prometheus-alertmanager;" in str(both.value)
+    (tmp_path / "alertmanager").touch(mode=0o755)
+    with pytest.raises(LivefuseError, match=r"needs prometheus\. "):
+        find(str(tmp_path))
+    (tmp_path / "prometheus").touch(mode=0o755)
+    assert find(str(tmp_path)).alertmanager == str(tmp_path / "alertmanager")
+
+
+def test_without_the_programs_nothing_is_started(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*UP, "--with-monitoring"],
+        env=ENVIRONMENT | {"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "apt-get install" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_tools_accept_what_is_written(tmp_path: Path) -> None:
+    prometheus, alertmanager = written(tmp_path)
+    assert "2 rule files found" in run("promtool", "check", "config", str(prometheus))
+    assert "9 receivers" in run("amtool", "check-config", str(alertmanager))
+
+
+def test_targets_are_the_processes_of_this_machine(tmp_path: Path) -> None:
+    read = yaml.safe_load(written(tmp_path)[0].read_text())
+    targets = {each["job_name"]: each["static_configs"][0]["targets"] for each in read["scrape_configs"]}
+    assert targets == {
+        "livefuse-intake": ["127.0.0.1:1"],
+        "livefuse-worker": ["127.0.0.1:2", "127.0.0.1:3"],
+        "livefuse-pager": ["127.0.0.1:4"],
+        "alertmanager": ["127.0.0.1:6"],
+        "prometheus": ["127.0.0.1:5"],
+    }
+    assert read["global"]["external_labels"] == {"application": "shop-7"}
+    assert read["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] == ["127.0.0.1:6"]
+
+
+def test_runbooks_are_those_that_are_installed(tmp_path: Path) -> None:
+    written(tmp_path)
+    text = (tmp_path / "rules" / "alerts.yml").read_text()
+    pages = [line.split("runbook_url: ")[1] for line in text.splitlines() if "runbook_url: " in line]
+    assert len(pages) == len(rules("alert"))
+    assert all(Path(page.removeprefix("file://")).is_file() for page in pages)
+
+
+def test_receivers_keep_their_names_and_tell_nobody(tmp_path: Path) -> None:
+    read = yaml.safe_load(written(tmp_path)[1].read_text())
+    assert {"name": "fuse-critical"} in read["receivers"]
+    assert all(set(each) == {"name"} for each in read["receivers"])
+
+
+def test_a_pager_is_run_where_it_has_a_port() -> None:
+    settings = Settings.load(environment={})
+    names = [each.name for each in Processes(settings, None, 2, print, PORTS).shown]
+    assert names == ["intake", "worker-1", "worker-2", "pager"]
+    without = Ports(intake=1, workers=(2,), pager=None, prometheus=5, alertmanager=6, grafana=None)
+    assert [each.name for each in Processes(settings, None, 1, print, without).shown] == ["intake", "worker"]
+
+
+def test_everything_runs_and_ends_in_order() -> None:
+    program("prometheus")
+    program("prometheus-alertmanager")
+    before = set(Path("/tmp").glob("livefuse-monitoring-*"))  # noqa: S108 (made by tempfile)
+    with running("--with-monitoring", "--no-demo") as process:
+        urls = until(process, "ready")["monitoring"]
+        names = {each["name"] for each in until(process, "status")["processes"]}
+        assert names >= {"intake", "worker", "prometheus", "alertmanager"}
+        found = until_told(urls["alertmanager"], "Watchdog")
+        assert found["labels"]["application"] == "livefuse"
+        assert found["receivers"] == [{"name": "dead-mans-switch"}]
+        jobs = {each["labels"]["job"] for each in get(f"{urls['prometheus']}/api/v1/targets")["data"]["activeTargets"]}
+        assert jobs >= {"livefuse-intake", "livefuse-worker", "alertmanager", "prometheus"}
+        groups = get(f"{urls['prometheus']}/api/v1/rules")["data"]["groups"]
+        assert all(rule["health"] in {"ok", "unknown"} for group in groups for rule in group["rules"])
+        started = descendants(process.pid)
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+        assert time.monotonic() - asked < 5
+        assert gone(started, 0.5)
+        assert process.returncode == 0
+    assert set(Path("/tmp").glob("livefuse-monitoring-*")) <= before  # noqa: S108
+
+
+def until_told(url: str, alert: str, seconds: float = 40.0) -> Any:
+    """Return an alert as soon as an Alertmanager has been told of it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = [each for each in get(f"{url}/api/v2/alerts") if each["labels"]["alertname"] == alert]
+        if found:
+            return found[0]
+        time.sleep(0.2)
+    raise AssertionError(f"no {alert} within {seconds} s")
