@@ -23,6 +23,7 @@ _REJECTIONS: Final = {
     "nothing_open": "没有符合条件的熔断",
     "already_acknowledged": "已有人确认",
 }
+_SALES: Final = {"paused": "商品仍暂停", "some_paused": "部分规格仍暂停", "on_sale": "正常销售"}
 _CAUSES: Final = {"oversell": "库存即将售罄", "return_spike": "退货率突增", "complaint_surge": "投诉激增"}
 
 
@@ -49,13 +50,13 @@ def _headline(facts: Facts) -> str:
         case "acknowledged":
             return f"{facts.operator} 已确认熔断"
         case "probation":
-            return "熔断进入观察期"
+            return f"熔断进入观察期，{_SALES[facts.sale]}"
         case "closed":
-            return "熔断已解除"
+            return f"熔断已解除，{_SALES[facts.sale]}"
         case "override_set":
             return "人工暂停" if facts.cause.action == "pause" else "人工放行"
         case "override_cleared":
-            return "人工干预已结束"
+            return f"人工干预已结束，{_SALES[facts.sale]}"
         case "rejected":
             return f"{_action(facts)}指令未执行"
 
@@ -106,11 +107,13 @@ def sentences(facts: Facts) -> Iterator[str]:
 
 def _opening(facts: Facts) -> Iterator[str]:
     yield from _measured(facts)
-    if facts.event.shadow:
-        yield "该规则处于试运行，不会暂停任何商品。"
-    elif facts.sale == "on_sale":
-        yield "运营已放行该商品，此次熔断不会使其暂停。"
-    yield _state(facts)
+    # What held when the fuse opened may not hold any more when nobody has acknowledged it.
+    if facts.kind == "opened":
+        if facts.event.shadow:
+            yield "该规则处于试运行，不会暂停任何商品。"
+        elif facts.sale == "on_sale":
+            yield "运营已放行该商品，此次熔断不会使其暂停。"
+        yield _state(facts)
     yield f"处理：{_advice(facts)}"
     times = f"，第 {facts.event.epoch} 次触发" if facts.event.epoch is not None else ""
     yield f"时间：{facts.moment(facts.event.occurred_at)}，规则 {facts.rule}{times}。"
@@ -150,7 +153,7 @@ def _state(facts: Facts) -> str:
         return "主播：该商品已暂停销售，请先讲其他商品。"
     if facts.sale == "some_paused":
         more = f" 等 {len(facts.event.paused.skus)} 个" if facts.more_paused_skus else ""
-        return f"主播：规格 {'、'.join(facts.paused_skus)}{more}已暂停，请勿推荐；其余规格照常销售。"
+        return f"主播：规格 {'、'.join(facts.paused_skus)}{more} 已暂停，请勿推荐；其余规格照常销售。"
     return "主播：该商品正常销售，可继续讲解。"
 
 

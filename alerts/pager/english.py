@@ -22,6 +22,7 @@ _REJECTIONS: Final = {
     "nothing_open": "no open fuse matches",
     "already_acknowledged": "somebody has acknowledged it already",
 }
+_SALES: Final = {"paused": "still paused", "some_paused": "some SKUs still paused", "on_sale": "on sale"}
 _CAUSES: Final = {
     "oversell": "almost sold out",
     "return_spike": "many more returns than usual",
@@ -52,13 +53,13 @@ def _headline(facts: Facts) -> str:
         case "acknowledged":
             return f"fuse acknowledged by {facts.operator}"
         case "probation":
-            return "fuse on probation"
+            return f"fuse on probation, {_SALES[facts.sale]}"
         case "closed":
-            return "fuse closed"
+            return f"fuse closed, {_SALES[facts.sale]}"
         case "override_set":
             return "paused by an operator" if facts.cause.action == "pause" else "allowed by an operator"
         case "override_cleared":
-            return "override ended"
+            return f"override ended, {_SALES[facts.sale]}"
         case "rejected":
             return f"command {_action(facts)} changed nothing"
 
@@ -109,11 +110,13 @@ def sentences(facts: Facts) -> Iterator[str]:
 
 def _opening(facts: Facts) -> Iterator[str]:
     yield from _measured(facts)
-    if facts.event.shadow:
-        yield "The rule is in shadow and pauses nothing."
-    elif facts.sale == "on_sale":
-        yield "An operator allows the sale, so this fuse does not pause it."
-    yield _state(facts)
+    # What held when the fuse opened may not hold any more when nobody has acknowledged it.
+    if facts.kind == "opened":
+        if facts.event.shadow:
+            yield "The rule is in shadow and pauses nothing."
+        elif facts.sale == "on_sale":
+            yield "An operator allows the sale, so this fuse does not pause it."
+        yield _state(facts)
     yield f"What to do: {_advice(facts)}"
     times = f", opening {facts.event.epoch}" if facts.event.epoch is not None else ""
     yield f"Since {facts.moment(facts.event.occurred_at)}, rule {facts.rule}{times}."
