@@ -4,9 +4,9 @@
     run()                 sends, until it is cancelled
 
 Each Alertmanager has a sender of its own, and none waits for another. A request that fails in a way that may pass (no
-connection, no answer, 5xx, 429) is made again after 0.2 s, then less and less often, at least every 5 s, with the alerts
-as they are by then: there is no queue that could grow or grow old. Other answers of 4xx are logged and counted, and the
-alert is sent again with its next minute. An Alertmanager takes the valid alerts of such a request all the same.
+connection, no answer, 5xx, 429) is made again after 0.2 s, then less and less often, at least every 5 s, with the
+alerts as they are by then: there is no queue that could grow or grow old. Other answers of 4xx are logged and counted,
+and the alert is sent again with its next minute. An Alertmanager takes the valid alerts of such a request all the same.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ class Client:
                 self._url,
                 data=orjson.dumps(alerts),
                 headers=headers,
-                ssl=self._config.ssl if self._config.ssl is not None else True,
+                ssl=self._config.tls if self._config.tls is not None else True,
                 timeout=aiohttp.ClientTimeout(total=REQUEST_S),
                 allow_redirects=False,
             ) as response:

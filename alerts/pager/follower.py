@@ -121,9 +121,7 @@ class Follower:
         self._sink.rebuilt(events, states)
         self.heard = self._clock()
         self.ready.set()
-        log.info(
-            "pager.rebuilt states=%d events=%d seconds=%.1f", len(states), len(events), time.monotonic() - began
-        )
+        log.info("pager.rebuilt states=%d events=%d seconds=%.1f", len(states), len(events), time.monotonic() - began)
 
     async def _past_events(
         self, consumer: AIOKafkaConsumer, states: list[FuseState], end: dict[TopicPartition, int]

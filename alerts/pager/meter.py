@@ -50,9 +50,7 @@ class ChannelMetrics:
             ["channel"],
             registry=registry,
         )
-        self.queue = Gauge(
-            "livefuse_channel_queue", "Events not yet dealt with.", ["channel"], registry=registry
-        )
+        self.queue = Gauge("livefuse_channel_queue", "Events not yet dealt with.", ["channel"], registry=registry)
 
     def count(self, channel: str, outcome: Outcome, seconds: float) -> None:
         """Count a notice that a channel has dealt with, `seconds` after its event was read."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from heapq import nlargest, nsmallest
 from typing import Final, NamedTuple
 
-from alerts.pager.route import RANKS
+from alerts.pager.wording import RANKS
 from schemas.events import FuseState, Number, Watchlist, WatchlistEntry
 from schemas.rules import Severity
 

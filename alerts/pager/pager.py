@@ -30,9 +30,10 @@ from alerts.pager.channel import Channel
 from alerts.pager.config import PagerConfig
 from alerts.pager.delivery import Dealt, Delivery
 from alerts.pager.follower import Follower, Known
+from alerts.pager.making import make_channels
 from alerts.pager.meter import ChannelMetrics, Meter
 from alerts.pager.overview import Overview
-from alerts.pager.payload import Annotations, Links, Payloads
+from alerts.pager.payload import Links, Payloads
 from alerts.pager.series import FuseSeries
 from alerts.pager.subscription import Subscription
 from alerts.pager.web import serve
@@ -44,8 +45,6 @@ _PAGE_SECONDS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.
 
 log = logging.getLogger(__name__)
 
-MakeChannel = Callable[[aiohttp.ClientSession], Sequence[Channel]]
-
 
 class Pager:
     """One pager. `channels` are those of the configuration, in its order."""
@@ -55,7 +54,6 @@ class Pager:
         config: PagerConfig,
         session: aiohttp.ClientSession,
         channels: Sequence[Channel],
-        annotations: Annotations,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.registry = CollectorRegistry()
@@ -69,8 +67,8 @@ class Pager:
         self.payloads = Payloads(
             config.application,
             links,
-            annotations,
             escalate_after_ms=None if escalate_after is None else milliseconds(escalate_after),
+            zone=config.zone,
         )
         self._register(config)
         metrics = ChannelMetrics(self.registry)
@@ -87,7 +85,9 @@ class Pager:
             for client in (Client(url, config.alertmanager, session) for url in config.alertmanager.urls)
         ]
         self._subscriptions = [
-            Subscription(each.name, each.route, config, self.alerts, _delivery(channel, metrics), links=links, clock=clock)
+            Subscription(
+                each.name, each.route, config, self.alerts, _delivery(channel, metrics), links=links, clock=clock
+            )
             for each, channel in zip(config.channels, channels, strict=True)
         ]
         for each in self._subscriptions:
@@ -158,9 +158,7 @@ class Pager:
             self.alerts.forget(int(self._clock() * 1000))
 
     def _register(self, config: PagerConfig) -> None:
-        build = Gauge(
-            "livefuse_build_info", "Which livefuse this is: 1.", ["version", "role"], registry=self.registry
-        )
+        build = Gauge("livefuse_build_info", "Which livefuse this is: 1.", ["version", "role"], registry=self.registry)
         build.labels(config.version, "pager").set(1)
         ProcessCollector(registry=self.registry)
         self.registry.register(FuseSeries(self.overview))
@@ -192,12 +190,24 @@ def _delivery(channel: Channel, metrics: ChannelMetrics) -> Callable[[Callable[[
     return make
 
 
-async def run(config: PagerConfig, stop: asyncio.Event, make_channels: MakeChannel, annotations: Annotations) -> None:
-    """Run a pager until `stop` is set. Raises BrokerRefused, and ConfigurationError when its port is taken."""
+async def _nothing() -> None:
+    pass
+
+
+async def _work(pager: Pager, prepare: Callable[[], Awaitable[None]]) -> None:
+    await prepare()
+    await pager.run()
+
+
+async def run(config: PagerConfig, stop: asyncio.Event, prepare: Callable[[], Awaitable[None]] = _nothing) -> None:
+    """Run a pager until `stop` is set. `prepare` returns when the broker is there with all topics.
+
+    Raises what `prepare` does, BrokerRefused, and ConfigurationError (its port, the secret of a channel).
+    """
     gc.freeze()
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        pager = Pager(config, session, make_channels(session), annotations)
+        pager = Pager(config, session, make_channels(config, session))
         if config.web_port is not None:
             port = await stack.enter_async_context(
                 serve(config.web_port, pager.registry, health=pager.problems, ready=pager.problems)
@@ -209,7 +219,7 @@ async def run(config: PagerConfig, stop: asyncio.Event, make_channels: MakeChann
             len(config.alertmanager.urls),
             len(config.channels),
         )
-        working = asyncio.create_task(pager.run())
+        working = asyncio.create_task(_work(pager, prepare))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()

@@ -7,21 +7,19 @@
 What fires is valid for four minutes and is said again every minute; so it ends by itself when nobody says it any more.
 """
 
-from collections.abc import Callable, Mapping
+from datetime import UTC, tzinfo
 from typing import Any, Final
 from urllib.parse import quote
 
 from alerts.pager.alert import RESOLVED_FOR_MS, Alert, AlertName, Identity, Span
 from alerts.pager.drill import is_drill
 from alerts.pager.notice import Notice
+from alerts.pager.wording import Wording
 from schemas.durations import MILLISECOND
 from schemas.times import from_ms
 
 VALID_MS: Final = 4 * 60_000
 AGAIN_MS: Final = 60_000
-
-Annotations = Callable[[Notice], Mapping[str, str]]
-"""Makes summary, summary_zh, description and description_zh of a notice."""
 
 
 class Links:
@@ -41,24 +39,20 @@ class Links:
 
 
 class Payloads:
-    """Makes the JSON objects of alerts. `escalate_after_ms` is None where nothing is escalated."""
+    """Makes the JSON objects of alerts. `escalate_after_ms`: None escalates nothing. Texts tell times in `zone`."""
 
-    def __init__(
-        self, application: str, links: Links, annotations: Annotations, *, escalate_after_ms: int | None
-    ) -> None:
+    def __init__(self, application: str, links: Links, *, escalate_after_ms: int | None, zone: tzinfo = UTC) -> None:
         self._application = application
         self._links = links
-        self._annotations = annotations
+        self._english, self._chinese = Wording("en", zone), Wording("zh", zone)
         self._escalate_after_ms = escalate_after_ms
 
     def of(self, alert: Alert, now_ms: int) -> list[dict[str, Any]]:
         """Return what is to be said about an opening now: nothing, one alert or two."""
         said = []
         for name, span in self._spans(alert, now_ms):
-            if span.end is None:
-                ends_at = max(now_ms, span.start) + VALID_MS
-            else:
-                ends_at = max(span.start, min(span.end, now_ms))
+            fires_until = max(now_ms, span.start) + VALID_MS
+            ends_at = fires_until if span.end is None else max(span.start, min(span.end, now_ms))
             said.append(self._alert(name, alert, span.start, ends_at))
         return said
 
@@ -77,8 +71,8 @@ class Payloads:
         annotations = {
             "summary": "livefuse and its Kafka work: this alert always fires",
             "summary_zh": "livefuse 与 Kafka 工作正常：此告警始终触发",
-            "description": "When it stops, the pager or its Kafka is down and nobody is paged. Route it to a dead-man's "
-            "service that calls when it falls silent.",
+            "description": "When it stops, the pager or its Kafka is down and nobody is paged. Route it to a service "
+            "that calls when it falls silent.",
             "description_zh": "此告警一旦停止，说明告警服务或 Kafka 已中断，无人会被呼叫。"
             "请将其路由到心跳监测服务，由该服务在静默时通知值班人员。",
         }
@@ -108,21 +102,27 @@ class Payloads:
             if unanswered is not None and unanswered.start <= now_ms:
                 spans.append(("FuseNotAcknowledged", unanswered))
         return [
-            (name, span)
-            for name, span in spans
-            if span.end_known is None or span.end_known > now_ms - RESOLVED_FOR_MS
+            (name, span) for name, span in spans if span.end_known is None or span.end_known > now_ms - RESOLVED_FOR_MS
         ]
 
     def _alert(self, name: AlertName, alert: Alert, starts_at: int, ends_at: int) -> dict[str, Any]:
         console_url = self._links.product(alert.opening.product_id)
         said = {
             "labels": self._labels(name, alert.identity),
-            "annotations": dict(self._annotations(self._notice(name, alert)))
+            "annotations": self._facts(self._notice(name, alert))
             | _given(runbook_url=self._links.runbook(name), console_url=console_url),
             "startsAt": from_ms(starts_at),
             "endsAt": from_ms(ends_at),
         }
         return said | _given(generatorURL=console_url)
+
+    def _facts(self, notice: Notice) -> dict[str, str]:
+        return {
+            "summary": self._english.summary(notice),
+            "summary_zh": self._chinese.summary(notice),
+            "description": self._english.description(notice),
+            "description_zh": self._chinese.description(notice),
+        }
 
     def _labels(self, name: AlertName, identity: Identity) -> dict[str, str]:
         labels = {
@@ -140,15 +140,13 @@ class Payloads:
         )
 
     def _notice(self, name: AlertName, alert: Alert) -> Notice:
-        links = {
-            "console_url": self._links.product(alert.opening.product_id),
-            "runbook_url": self._links.runbook(name),
-        }
-        drill = is_drill(alert.opening.product_id)
+        event = alert.opening
+        console_url, runbook_url = self._links.product(event.product_id), self._links.runbook(name)
+        drill = is_drill(event.product_id)
         if name == "FuseNotAcknowledged":
             waited = (self._escalate_after_ms or 0) * MILLISECOND
-            return Notice.unacknowledged(alert.opening, waited, drill=drill, **links)
-        return Notice.of(alert.opening, drill=drill, **links)
+            return Notice.unacknowledged(event, waited, console_url=console_url, runbook_url=runbook_url, drill=drill)
+        return Notice.of(event, console_url=console_url, runbook_url=runbook_url, drill=drill)
 
 
 def _given(**values: str | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a channel is told, and when: by severity, room and rule; after a while without an answer; not at night.
 
-An opening in quiet hours, or with `after`, is told later, if it still holds then. Critical fuses ignore quiet hours, and
-so do acknowledgements and ends: they make no phone ring. What belongs to no fuse (an operator's override) counts as
+An opening in quiet hours, or with `after`, is told later, if it still holds then. Critical fuses ignore quiet hours,
+and so do acknowledgements and ends: they make no phone ring. What belongs to no fuse (an operator's override) counts as
 `info`, and in quiet hours is not told at all. A rejected command is told to nobody: the operator has the answer.
 """
 
@@ -10,10 +10,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from alerts.pager.wording import RANKS
 from schemas.events import FuseEvent
 from schemas.rules import Severity
-
-RANKS: Final[dict[Severity, int]] = {"critical": 0, "warning": 1, "info": 2}
 
 ANSWERS: Final = frozenset({"fuse.acknowledged", "fuse.probation", "fuse.closed"})
 """What may come after an opening. Whoever waits for an answer has it with any of them."""

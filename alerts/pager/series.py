@@ -60,7 +60,8 @@ def _open(fuses: list[OpenFuse], others: int) -> GaugeMetricFamily:
 def _limits(fuses: list[OpenFuse], watched: list[WatchlistEntry]) -> Iterator[GaugeMetricFamily]:
     """Yield measured values and limits. Of several SKUs the one that comes first counts: the newest, or the nearest."""
     found: dict[tuple[str, str], tuple[float, float | None]] = {}
-    for each in (*fuses, *watched):
+    shown: list[OpenFuse | WatchlistEntry] = [*fuses, *watched]
+    for each in shown:
         if each.measured is not None:
             found.setdefault((each.product_id, each.rule), (each.measured, each.limit))
     measured = GaugeMetricFamily(

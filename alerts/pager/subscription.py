@@ -249,13 +249,10 @@ class Subscription:
                 self._progress[partition.partition].pass_to(records[0].offset)
                 for record in records:
                     self.take((partition.partition, record.offset), record.value, record.timestamp)
-            self._behind = sum(
-                max(0, (consumer.last_stable_offset(each) or 0) - await consumer.position(each)) for each in partitions
-            )
-            if not caught_up:
-                # An answer to what is held may still be unread.
-                positions = [await consumer.position(each) for each in partitions]
-                caught_up = all(at >= ends[each] for each, at in zip(partitions, positions, strict=True))
+            positions = {each: await consumer.position(each) for each in partitions}
+            self._behind = sum(max(0, (consumer.last_stable_offset(each) or 0) - at) for each, at in positions.items())
+            # Before that, an answer to what is held may still be unread.
+            caught_up = caught_up or all(at >= ends[each] for each, at in positions.items())
             if caught_up:
                 self.tell_due()
 
