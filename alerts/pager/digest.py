@@ -1,7 +1,7 @@
 """Several notices in one message, and cut to the size that a service takes.
 
-The most severe come first. What does not fit goes in this order: the sentences of the last notices, the last notices
-themselves, the last sentences of the first one. A hint says what is left out.
+The most severe come first. What does not fit goes in this order: the sentences of the last notices, those of the first
+one from its last on, the last notices themselves. A hint says what is left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,11 +61,11 @@ class Digest:
         if long:
             short = Text(texts[long[-1]].summary, ())
             return replace(self, texts=(*texts[: long[-1]], short, *texts[long[-1] + 1 :]), cut=True)
-        if len(texts) > 1:
-            return replace(self, texts=texts[:-1], more=self.more + 1)
         summary, sentences = texts[0]
         if sentences:
-            return replace(self, texts=(Text(summary, sentences[:-1]),), cut=True)
+            return replace(self, texts=(Text(summary, sentences[:-1]), *texts[1:]), cut=True)
+        if len(texts) > 1:
+            return replace(self, texts=texts[:-1], more=self.more + 1)
         if len(summary) > _SHORTEST_SUMMARY:
             return replace(self, texts=(Text(shortened(summary, len(summary) // 2), ()),), cut=True)
         return None
