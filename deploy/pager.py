@@ -11,6 +11,8 @@ import signal
 import threading
 from importlib.metadata import PackageNotFoundError, version
 
+from prometheus_client import disable_created_metrics
+
 from alerts.pager import pager, trial
 from alerts.pager.trial import Trial
 from deploy.settings import Settings
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Run a pager until it is told to stop; return the exit code. Raises ConfigurationError, BrokerRefused."""
+    # Series of their own that say when each counter was first seen: Prometheus has no use for them.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     with asyncio.Runner() as runner:
         runner.run(_main(settings))
         if any(thread.name.startswith("asyncio_") for thread in threading.enumerate()):

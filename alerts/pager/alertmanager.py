@@ -57,10 +57,7 @@ class Client:
 
     async def post(self, alerts: Sequence[dict[str, Any]]) -> None:
         """Post alerts; return when they were accepted. Raises Rejected, Unavailable."""
-        headers = {"content-type": "application/json"}
-        authorization = self._config.authorization() if self._config.authorization else None
-        if authorization:
-            headers["authorization"] = authorization
+        headers = {"content-type": "application/json", **self._login()}
         try:
             async with self._session.post(
                 self._url,
@@ -82,6 +79,15 @@ class Client:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in passing:
             raise Unavailable(message)
         raise Rejected(message)
+
+    def _login(self) -> dict[str, str]:
+        if self._config.authorization is None:
+            return {}
+        try:
+            return {"authorization": self._config.authorization()}
+        except (OSError, ValueError):
+            # Of a file that is no text the error would tell a part.
+            raise Unavailable(f"{self.name}: the secret of its login cannot be read") from None
 
 
 class Sender:

@@ -77,7 +77,10 @@ class RenewedChannel:
 
     def _read(self) -> Secrets:
         url, secret = self._config.url, self._config.secret
-        return url() if url is not None else None, secret() if secret is not None else None
+        try:
+            return url() if url is not None else None, secret() if secret is not None else None
+        except UnicodeDecodeError:
+            raise ValueError(f"channel {self.name}: its secret is not text") from None
 
 
 def _maker(channel: ChannelConfig, config: PagerConfig, session: ClientSession) -> Make:

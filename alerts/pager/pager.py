@@ -13,7 +13,6 @@ Everything runs in one loop, each part in a task of its own, so that none waits 
 """
 
 import asyncio
-import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -204,7 +203,6 @@ async def run(config: PagerConfig, stop: asyncio.Event, prepare: Callable[[], Aw
 
     Raises what `prepare` does, BrokerRefused, and ConfigurationError (its port, the secret of a channel).
     """
-    gc.freeze()
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         pager = Pager(config, session, make_channels(config, session))
