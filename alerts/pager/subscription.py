@@ -202,6 +202,8 @@ class Subscription:
             if not self._progress:
                 self._progress = await self._recall(consumer, partitions, ends)
                 start_at(consumer, {each: self._progress[each.partition].first for each in partitions})
+                # Or a channel that is new, and dies now, would begin at a later end.
+                await self._commit(consumer, partitions)
             else:
                 start_at(consumer, {each: self._progress[each.partition].next for each in partitions})
             log.info("channel.reading channel=%s queue=%d", self.name, self.queue)
@@ -227,7 +229,6 @@ class Subscription:
                 found[each.partition] = Progress.from_mark(Mark(kept[each].offset, kept[each].metadata or ""))
             else:
                 found[each.partition] = Progress(ends[each])
-        self._changed.set()
         return found
 
     async def _follow(

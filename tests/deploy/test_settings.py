@@ -11,7 +11,7 @@ from deploy.sources import variable
 from schemas.errors import ConfigurationError
 from schemas.topics import TopicNames
 
-PASSWORD = "hunter2"  # noqa: S105 (nobody's)
+PASSWORD = "hunter2"
 BROKER = {"LIVEFUSE_BOOTSTRAP_SERVERS": "kafka-1:9092"}
 
 
