@@ -46,7 +46,7 @@ def _headline(facts: Facts) -> str:
             return f"{_effect(facts)}，{_why(facts)}"
         case "unacknowledged":
             waited = f" {duration(facts.notice.waited)}" if facts.notice.waited is not None else ""
-            return f"熔断{waited} 无人确认，{_why(facts)}" if waited else f"熔断无人确认，{_why(facts)}"
+            return f"熔断{waited}无人确认，{_why(facts)}"
         case "acknowledged":
             return f"{facts.operator} 已确认熔断"
         case "probation":
@@ -152,8 +152,8 @@ def _state(facts: Facts) -> str:
     if facts.sale == "paused":
         return "主播：该商品已暂停销售，请先讲其他商品。"
     if facts.sale == "some_paused":
-        more = f" 等 {len(facts.event.paused.skus)} 个" if facts.more_paused_skus else ""
-        return f"主播：规格 {'、'.join(facts.paused_skus)}{more} 已暂停，请勿推荐；其余规格照常销售。"
+        more = f" 等 {len(facts.event.paused.skus)} 个" if facts.more_paused_skus else " "
+        return f"主播：规格 {'、'.join(facts.paused_skus)}{more}已暂停，请勿推荐；其余规格照常销售。"
     return "主播：该商品正常销售，可继续讲解。"
 
 

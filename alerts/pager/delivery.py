@@ -120,6 +120,7 @@ class Delivery:
         self._queue: list[_Waiting] = []
         self._in_flight: list[_Waiting] = []
         self._not_before = 0.0
+        self._failed_alone: str | None = None
         self._news = asyncio.Event()
 
     @property
@@ -193,11 +194,21 @@ class Delivery:
     def _take(self) -> list[_Waiting]:
         """Take the next message's notices out of the queue."""
         self._queue.sort(key=lambda entry: RANKS[entry.notice.severity])
-        batch = [self._queue.pop(0)]
+        batch = [self._queue.pop(self._next())]
         if not batch[0].alone:
             while self._queue and not self._queue[0].alone and len(batch) < self.channel.largest_batch:
                 batch.append(self._queue.pop(0))
         return batch
+
+    def _next(self) -> int:
+        """Return the place of the next notice in the queue: the first, but for one that has just failed alone.
+
+        A receiver may fail over one notice only, and that must not hold up all others until its deadline. Those of
+        its product stay behind it, so that no end overtakes its opening.
+        """
+        failed, self._failed_alone = self._failed_alone, None
+        others = (at for at, entry in enumerate(self._queue) if entry.notice.event.product_id != failed)
+        return 0 if failed is None else next(others, 0)
 
     async def _attempt(self, notices: Sequence[Notice]) -> Exception | None:
         try:
@@ -221,6 +232,8 @@ class Delivery:
             pause *= 0.5 + self._chance() / 2
             self._not_before = self._clock() + max(pause, error.retry_after_s or 0.0)
             self._queue[:0] = batch
+            if self.channel.largest_batch == 1:
+                self._failed_alone = batch[0].notice.event.product_id
         elif isinstance(error, Rejected) and len(batch) > 1:
             # One notice that the service does not want must not take the others with it.
             for entry in batch:

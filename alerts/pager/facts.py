@@ -24,7 +24,7 @@ LISTED: Final = 5
 
 LONGEST_REASON: Final = 300
 _UNITS: Final[dict[Unit, int]] = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+_HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _HUNDRED: Final = 100
 _ACTORS: Final[dict[str, By]] = {"rule": "rule", "timer": "timer", "rules": "rules"}
 

@@ -1,20 +1,29 @@
-"""A clock that a test moves."""
+"""Time that a test owns."""
 
-from tests.alerts.pager.examples import event
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-NOON_MS = event().occurred_at
-MINUTE = 60_000
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the tasks go on until the condition holds."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 (what is waited for is other tasks' turns, not an event)
+            await asyncio.sleep(0)
 
 
+@dataclass
 class Clock:
-    """Milliseconds since 1970, from noon of the examples on. Called, it returns seconds."""
+    """Time that passes only while the delivery sleeps."""
 
-    def __init__(self) -> None:
-        self.ms = NOON_MS
+    now: float = 1_000.0
+    slept: list[float] = field(default_factory=list)
 
     def __call__(self) -> float:
-        return self.ms / 1000
+        return self.now
 
-    def pass_by(self, ms: int) -> None:
-        """Let time pass."""
-        self.ms += ms
+    async def sleep(self, seconds: float) -> None:
+        """Let the time pass at once."""
+        self.slept.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)

@@ -4,36 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import SupportsIndex
 
 import pytest
 
 from alerts.pager.channel import Rejected, Unavailable
 from alerts.pager.delivery import CAPACITY, Dealt, Delivery
 from alerts.pager.notice import Notice
+from tests.alerts.pager.clock import Clock, until
 from tests.alerts.pager.examples import notice
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the tasks go on until the condition holds."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 (what is waited for is other tasks' turns, not an event)
-            await asyncio.sleep(0)
-
-
-@dataclass
-class Clock:
-    """Time that passes only while the delivery sleeps."""
-
-    now: float = 1_000.0
-    slept: list[float] = field(default_factory=list)
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-        await asyncio.sleep(0)
 
 
 @dataclass
@@ -58,6 +37,20 @@ class Robot:
             await self.hanging.wait()
         if self.answers and (answer := self.answers.pop(0)) is not None:
             raise answer
+
+
+class _Breaks(list[Exception | None]):
+    """The answers of a receiver that breaks over one product."""
+
+    def __init__(self, robot: Robot, product_id: str) -> None:
+        super().__init__([None])
+        self._robot = robot
+        self._product_id = product_id
+
+    def pop(self, index: SupportsIndex = 0) -> Exception | None:
+        del index
+        broken = self._robot.messages[-1][1] == [self._product_id]
+        return Unavailable("channel robot: HTTP 500") if broken else None
 
 
 @dataclass
@@ -178,6 +171,25 @@ async def test_the_deadline_runs_from_when_the_event_was_read() -> None:
         await it.idle()
         assert it.delivery.counts == {"expired": 1}
         assert it.robot.messages == []
+
+
+async def test_a_notice_over_which_the_receiver_breaks_does_not_hold_up_the_others() -> None:
+    async with rig(largest_batch=1, deadline_s=60) as it:
+        it.robot.answers = _Breaks(it.robot, "poison")
+        it.put("poison", severity="critical")
+        it.put("a", "b", "c")
+        it.put("poison")
+        await it.idle()
+        assert it.outcomes == [
+            ("a", "sent"),
+            ("b", "sent"),
+            ("c", "sent"),
+            ("poison", "expired"),
+            ("poison", "expired"),
+        ]
+        assert it.dealt[2].seconds < 10
+        # The second one of the product never went before the first.
+        assert {tuple(products) for _, products in it.robot.messages[6:]} == {("poison",)}
 
 
 async def test_a_refused_message_is_never_sent_again() -> None:

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from alerts.pager.overview import MOST_PRODUCTS, RISKIEST, Overview
 from alerts.pager.series import OVERFLOW, FuseSeries
 from schemas.events import Cause, FuseEntry, FuseState, Paused, Watchlist, WatchlistEntry
-from tests.alerts.pager.clock import NOON_MS
+from tests.alerts.pager.wall_clock import NOON_MS
 
 PRODUCTS = 100_000
 Series = dict[str, list[tuple[dict[str, str], float]]]

@@ -96,7 +96,6 @@ async def test_a_service_that_hangs_is_given_up(make: Make) -> None:
         service.behave = service.hang
         with pytest.raises(Unavailable, match=r"channel night-shift: no answer within 0\.2 s") as caught:
             await make(service, timeout_s=0.2).send([notice()])
-        assert len(service.received) == 1
     assert_no_secret(caught.value)
 
 

@@ -1,4 +1,4 @@
-"""What the tests of all channels need."""
+"""What all tests of the pager need."""
 
 from collections.abc import AsyncIterator
 
