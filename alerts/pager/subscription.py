@@ -98,6 +98,10 @@ class Subscription:
                 log.info("channel.broker_away channel=%s error=%s", self.name, type(error).__name__)
                 await asyncio.sleep(RETRY_S)
 
+    def resume(self, progress: dict[int, Progress]) -> None:
+        """Go on from how far the channel has come in each partition."""
+        self._progress = progress
+
     def take(self, place: Place, value: bytes | None, known_ms: int) -> None:
         """Take in an event."""
         partition, offset = place
@@ -200,7 +204,7 @@ class Subscription:
         async with open_consumer(self._config.client, group=group) as consumer:
             ends = await consumer.end_offsets(partitions)
             if not self._progress:
-                self._progress = await self._recall(consumer, partitions, ends)
+                self.resume(await self._recall(consumer, partitions, ends))
                 start_at(consumer, {each: self._progress[each.partition].first for each in partitions})
                 # Or a channel that is new, and dies now, would begin at a later end.
                 await self._commit(consumer, partitions)

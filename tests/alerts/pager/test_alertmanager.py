@@ -20,9 +20,9 @@ from alerts.pager.config import AlertmanagerConfig
 from alerts.pager.meter import ChannelMetrics, Meter
 from alerts.pager.payload import Links, Payloads
 from tests.alerts.pager.alertmanager_like import AlertmanagerLike
-from tests.alerts.pager.wall_clock import Clock
 from tests.alerts.pager.examples import CLOSED, event
 from tests.alerts.pager.service import Received, Service, says, serving
+from tests.alerts.pager.wall_clock import Clock
 from tests.kafka.cluster import until
 
 SECRET = "hunter2-and-more"

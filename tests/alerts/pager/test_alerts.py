@@ -14,8 +14,8 @@ from alerts.pager.payload import AGAIN_MS, VALID_MS, Links, Payloads
 from schemas.events import FuseEvent, FuseState
 from schemas.times import from_ms
 from tests.alerts.pager.alertmanager_like import AlertmanagerLike
-from tests.alerts.pager.wall_clock import MINUTE, NOON_MS, Clock
 from tests.alerts.pager.examples import CLOSED, OVERSELL, event
+from tests.alerts.pager.wall_clock import MINUTE, NOON_MS, Clock
 
 ESCALATE_MS = 10 * MINUTE
 
