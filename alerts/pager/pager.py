@@ -217,6 +217,8 @@ async def run(config: PagerConfig, stop: asyncio.Event, prepare: Callable[[], Aw
             len(config.alertmanager.urls),
             len(config.channels),
         )
+        if not config.alertmanager.urls and not config.channels:
+            log.warning("pager.silent There is nobody to tell: set LIVEFUSE_PAGER__ALERTMANAGER__URLS.")
         working = asyncio.create_task(_work(pager, prepare))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -45,6 +45,7 @@ async def serve(port: int, registry: CollectorRegistry, *, health: Problems, rea
                 f"port {port} cannot be listened on: {error.strerror or error}. "
                 "Name another one with LIVEFUSE_PAGER__WEB_PORT."
             ) from error
-        yield runner.addresses[0][1]
+        # Where 0 is asked for, IPv4 and IPv6 get ports of their own.
+        yield min(runner.addresses, key=len)[1]
     finally:
         await runner.cleanup()

@@ -5,6 +5,7 @@ Fuse events and fuse states are written here as a worker writes them: those of o
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -109,6 +111,16 @@ async def kept(cluster: Cluster, channel: str) -> None:
         await until(stands, f"{channel} has dealt with everything", within=PATIENCE)
     finally:
         await admin.close()
+
+
+async def status(url: str) -> int:
+    async with ClientSession() as session, session.get(url) as response:
+        return response.status
+
+
+async def read(url: str) -> str:
+    async with ClientSession() as session, session.get(url) as response:
+        return await response.text()
 
 
 def cluster_of(bootstrap: str, prefix: str, directory: Path, *urls: str, **settings: str) -> Cluster:
@@ -240,13 +252,21 @@ async def test_a_broker_that_goes_away_silences_the_watchdog_and_pages_go_on_whe
                 await asyncio.to_thread(cluster.apply_topics)
                 pager = cluster.pager()
                 await eventually(lambda: model.firing("LivefuseWatchdog"), "the pager works")
+                web = f"http://127.0.0.1:{re.findall('event=pager.listening port=([0-9]+)', pager.said)[0]}"
+                assert await status(f"{web}/readyz") == await status(f"{web}/healthz") == 200
                 await asyncio.to_thread(broker.kill)
                 await pager.says("broker.unavailable", PATIENCE)
+                assert await status(f"{web}/healthz") == 503
                 await asyncio.to_thread(broker.start)
                 await pager.says("broker.back", PATIENCE)
+                assert await status(f"{web}/healthz") == 200
                 async with Worker(cluster) as worker:
                     await worker.open("p42")
                     await eventually(lambda: model.notified() == ["firing"], "the page comes")
+                metrics = await read(f"{web}/metrics")
+                assert 'livefuse_open_fuses{rule="complaint-surge",severity="warning",shadow="false"} 1.0' in metrics
+                assert "livefuse_page_delay_seconds_count 1.0" in metrics
+                assert 'role="pager"' in metrics
                 await asyncio.to_thread(broker.kill)
                 assert await asyncio.to_thread(pager.drain, timedelta(seconds=2)) == 0
                 assert pager.said.count("broker.unavailable") == 1
