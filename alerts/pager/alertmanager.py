@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -158,7 +159,7 @@ class Sender:
     async def _send(self) -> bool:
         """Send the next alerts; False when that failed and is to be tried again after a pause."""
         now, now_ms = time.monotonic(), int(self._clock() * 1000)
-        changed = dict(tuple(self._changed.items())[:MOST_AT_ONCE])
+        changed = dict(islice(self._changed.items(), MOST_AT_ONCE))
         for identity in changed:
             del self._changed[identity]
         again = self._schedule.take(now, MOST_AT_ONCE - len(changed))

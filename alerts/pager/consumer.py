@@ -25,7 +25,7 @@ from schemas.topics import LARGEST_RECORD_BYTES
 
 RETRY_S: Final = 2.0
 REQUEST_TIMEOUT_MS: Final = 10_000
-_CLOSE_S: Final = 0.5
+_CLOSE_S: Final = 0.3
 
 REFUSALS: Final = (
     AuthenticationFailedError,

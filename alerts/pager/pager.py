@@ -40,6 +40,8 @@ from schemas.durations import milliseconds
 from schemas.events import FuseEvent, FuseState, Watchlist
 
 FORGET_S: Final = 30.0
+_SETTLE_S: Final = 0.5
+_SETTLE_LOOKS: Final = 20
 _PAGE_SECONDS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0, 60.0)
 
 log = logging.getLogger(__name__)
@@ -100,6 +102,13 @@ class Pager:
             silent_s = self._clock() - self.follower.heard
             return [f"Kafka has not answered for {silent_s:.0f} s"]
         return []
+
+    async def settle(self) -> None:
+        """Give what is under way a moment to be accepted: what is cut off may have been, and would be told again."""
+        for _ in range(_SETTLE_LOOKS):
+            if not any(each.delivery.waiting for each in self._subscriptions):
+                return
+            await asyncio.sleep(_SETTLE_S / _SETTLE_LOOKS)
 
     async def run(self) -> None:
         """Work until cancelled. Raises BrokerRefused."""
@@ -223,6 +232,8 @@ async def run(config: PagerConfig, stop: asyncio.Event, prepare: Callable[[], Aw
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        if not working.done():
+            await pager.settle()
         working.cancel()
         try:
             await working

@@ -43,7 +43,7 @@ _COMMIT_AGAIN_S: Final = 3_600.0
 """Kafka forgets offsets that nobody has committed for some days."""
 
 _PAUSE_S: Final = 0.2
-_LAST_COMMIT_S: Final = 0.5
+_LAST_COMMIT_S: Final = 0.3
 
 Place = tuple[int, int]
 """Partition and offset of an event."""
