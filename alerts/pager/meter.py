@@ -22,7 +22,7 @@ class Waiting(Protocol):
 
 
 class ChannelMetrics:
-    """The metrics of all channels; `of` returns the part of one."""
+    """The metrics of all channels and Alertmanagers."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.notifications = Counter(

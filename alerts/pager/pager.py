@@ -16,7 +16,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final
 
 import aiohttp
@@ -35,11 +35,17 @@ from alerts.pager.overview import Overview
 from alerts.pager.payload import Links, Payloads
 from alerts.pager.series import FuseSeries
 from alerts.pager.subscription import Subscription
-from alerts.pager.web import serve
+from alerts.pager.web import Health, serving
 from schemas.durations import milliseconds
 from schemas.events import FuseEvent, FuseState, Watchlist
 
 FORGET_S: Final = 30.0
+PATIENCE_S: Final = 60.0
+"""A start that takes longer is no progress any more."""
+
+Web = Callable[[int | None, CollectorRegistry, Health], AbstractAsyncContextManager[int | None]]
+"""Serves metrics and health on a port, while entered."""
+
 _SETTLE_S: Final = 0.5
 _SETTLE_LOOKS: Final = 20
 _PAGE_SECONDS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0, 60.0)
@@ -96,12 +102,17 @@ class Pager:
 
     def problems(self) -> list[str]:
         """Return what keeps the pager from going on; a channel that fails is no such thing."""
-        if not self.follower.ready.is_set():
-            return ["the fuse states are not read yet"]
-        if self.follower.is_away:
+        if self.follower.ready.is_set() and self.follower.is_away:
             silent_s = self._clock() - self.follower.heard
             return [f"Kafka has not answered for {silent_s:.0f} s"]
+        waited_s = self._clock() - self._since_ms / 1000
+        if not self.follower.ready.is_set() and waited_s > PATIENCE_S:
+            return [f"the fuse states are not read yet, after {waited_s:.0f} s"]
         return []
+
+    def ready(self) -> str | None:
+        """Return what the pager waits for; None when everything of before is read and it tells people."""
+        return None if self.follower.ready.is_set() else "it reads the fuse states, or waits for the broker"
 
     async def settle(self) -> None:
         """Give what is under way a moment to be accepted: what is cut off may have been, and would be told again."""
@@ -154,7 +165,7 @@ class Pager:
             each.tell(identities)
 
     def _watchdog(self, now_ms: int) -> dict[str, Any] | None:
-        return None if self.problems() else self.payloads.watchdog(self._since_ms, now_ms)
+        return None if self.ready() or self.problems() else self.payloads.watchdog(self._since_ms, now_ms)
 
     async def _when_ready(self, work: Callable[[], Awaitable[None]]) -> None:
         await self.follower.ready.wait()
@@ -207,19 +218,17 @@ async def _work(pager: Pager, prepare: Callable[[], Awaitable[None]]) -> None:
     await pager.run()
 
 
-async def run(config: PagerConfig, stop: asyncio.Event, prepare: Callable[[], Awaitable[None]] = _nothing) -> None:
-    """Run a pager until `stop` is set. `prepare` returns when the broker is there with all topics.
+async def run(
+    config: PagerConfig, stop: asyncio.Event, prepare: Callable[[], Awaitable[None]] = _nothing, web: Web = serving
+) -> None:
+    """Run a pager until `stop` is set. `prepare` returns when the broker is there with all topics; `web` serves.
 
     Raises what `prepare` does, BrokerRefused, and ConfigurationError (its port, the secret of a channel).
     """
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         pager = Pager(config, session, make_channels(config, session))
-        if config.web_port is not None:
-            port = await stack.enter_async_context(
-                serve(config.web_port, pager.registry, health=pager.problems, ready=pager.problems)
-            )
-            log.info("pager.listening port=%d", port)
+        await stack.enter_async_context(web(config.web_port, pager.registry, pager))
         log.info(
             "pager.started application=%s alertmanagers=%d channels=%d",
             config.application,

@@ -252,7 +252,7 @@ async def test_a_broker_that_goes_away_silences_the_watchdog_and_pages_go_on_whe
                 await asyncio.to_thread(cluster.apply_topics)
                 pager = cluster.pager()
                 await eventually(lambda: model.firing("LivefuseWatchdog"), "the pager works")
-                web = f"http://127.0.0.1:{re.findall('event=pager.listening port=([0-9]+)', pager.said)[0]}"
+                web = f"http://127.0.0.1:{re.findall('event=web.serving port=([0-9]+)', pager.said)[0]}"
                 assert await status(f"{web}/readyz") == await status(f"{web}/healthz") == 200
                 await asyncio.to_thread(broker.kill)
                 await pager.says("broker.unavailable", PATIENCE)
