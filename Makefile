@@ -43,8 +43,9 @@ lint: setup ## ruff, its formatter and mypy
 	.venv/bin/mypy
 
 .PHONY: generate
-generate: setup ## write schemas/generated again
+generate: setup ## write schemas/generated and docs/settings.md again
 	.venv/bin/python -m schemas.generate
+	.venv/bin/python -m deploy.settings_page
 
 .PHONY: lock
 lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock

@@ -3,7 +3,8 @@
 import gzip
 import lzma
 import sys
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -37,15 +38,25 @@ def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def opened_for_reading(path: Path) -> Iterator[Iterator[bytes]]:
-    """Open a file and give its lines. CaptureError when it cannot be read, or is damaged on the way."""
+    """Open a file and give its lines, without the mark that Windows sets in front of UTF-8.
+
+    CaptureError when it cannot be read, or is damaged on the way.
+    """
     if str(path) == "-":
-        yield iter(sys.stdin.buffer)
+        yield _without_mark(sys.stdin.buffer)
         return
     opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     try:
         with opener(path, "rb") as file:  # type: ignore[operator]
-            yield iter(file)
+            yield _without_mark(file)
     except (OSError, EOFError, lzma.LZMAError) as error:
         if isinstance(error, BrokenPipeError):
             raise
-        raise CaptureError(f"{path} cannot be read: {error}.") from error
+        # The text of an OSError names the path once more.
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise CaptureError(f"{path} cannot be read: {reason or error}.") from error
+
+
+def _without_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
+    for number, line in enumerate(lines):
+        yield line if number else line.removeprefix(BOM_UTF8)

@@ -60,6 +60,9 @@ class ConversionError(LivefuseError):
     Effect: the capture ends where the message says. Action: get the file again, or sort it by InvoiceDate.
     """
 
+    exit_code = 2
+    next_step = "Get the file again, or sort it by InvoiceDate."
+
 
 @dataclass(slots=True)
 class ConversionSummary:
@@ -246,10 +249,12 @@ def _open(path: Path) -> Iterator[TextIO]:
     """Open the file; what goes wrong while it is read is raised as ConversionError."""
     try:
         opener = lzma.open if path.suffix == ".xz" else open
-        with opener(path, "rt", encoding="utf-8", newline="") as file:
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
             yield file
     except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, csv.Error) as error:
-        raise ConversionError(f"{path} cannot be read: {error}") from error
+        # The text of an OSError names the path once more.
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise ConversionError(f"{path} cannot be read: {reason or error}.") from error
 
 
 def _read(number: int, fields: dict[str, str]) -> _Row | LeftOut:

@@ -8,16 +8,19 @@ letter that comes back is known, and is left alone until somebody asks for it.
 aiokafka's `send` takes no record without key and value; a batch does.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from deploy.kafka import open_producer, read
 from schemas.errors import DeadLetterError
+from schemas.parse import Refusal
 from schemas.topics import TopicNames
 from streams.config import KafkaConfig
+from streams.intake import parse
 
 RECEIPT: Final = "livefuse.replayed"
 REPLAYED_FROM: Final = "livefuse.replayed-from"
@@ -76,30 +79,79 @@ class DeadLetter:
         return self.headers.get(header, b"").decode(errors="backslashreplace")
 
 
-async def replayed(config: KafkaConfig, topic: str) -> set[Place]:
-    """Return the letters of a `dlq.` topic that were sent back."""
-    found = set()
-    async for record in read(config, [topic]):
-        receipt = DeadLetter.of(record).headers.get(RECEIPT)
+class Tally(NamedTuple):
+    """Dead letters of one topic and reason. Those that neither wait nor came back were sent back."""
+
+    topic: str
+    reason: str
+    letters: int
+    waiting: int
+    came_back: int
+    newest_ms: int
+
+
+async def tally(config: KafkaConfig, names: TopicNames) -> list[Tally]:
+    """Count the dead letters of all topics."""
+    found: dict[tuple[str, str], list[tuple[Status, int]]] = {}
+    for topic in map(names.dead_letters, names.inputs):
+        # The receipt stands behind its letter, so what became of one is known at the end; its bytes are not kept.
+        heads: dict[Place, tuple[str, bool, int]] = {}
+        sent_back = set()
+        async for letter, receipt in _read(config, topic):
+            if receipt is None:
+                heads[letter.place] = letter.reason, REPLAYED_FROM in letter.headers, letter.time_ms
+            else:
+                sent_back.add(receipt)
+        for place, (reason, again, time_ms) in heads.items():
+            found.setdefault((topic, reason), []).append((_status(place, sent_back, again=again), time_ms))
+    return [
+        Tally(
+            topic,
+            reason,
+            len(each),
+            sum(status == "waiting" for status, _ in each),
+            sum(status == "came back" for status, _ in each),
+            max(time_ms for _, time_ms in each),
+        )
+        for (topic, reason), each in sorted(found.items())
+    ]
+
+
+async def letters(
+    config: KafkaConfig, topic: str, wanted: Callable[[DeadLetter], bool]
+) -> list[tuple[DeadLetter, Status]]:
+    """Return the letters of a `dlq.` topic that are wanted, in order, and what became of each."""
+    kept = []
+    sent_back = set()
+    async for letter, receipt in _read(config, topic):
         if receipt is not None:
+            sent_back.add(receipt)
+        elif wanted(letter):
+            kept.append(letter)
+    return [(letter, status(letter, sent_back)) for letter in kept]
+
+
+async def _read(config: KafkaConfig, topic: str) -> AsyncIterator[tuple[DeadLetter, Place | None]]:
+    """Yield the records of a `dlq.` topic; of a receipt also the letter that it is for."""
+    async for record in read(config, [topic]):
+        letter = DeadLetter.of(record)
+        receipt = letter.headers.get(RECEIPT)
+        if receipt is None:
+            yield letter, None
+        else:
             partition, _, offset = receipt.decode().partition("/")
-            found.add((int(partition), int(offset)))
-    return found
+            yield letter, (int(partition), int(offset))
 
 
 def status(letter: DeadLetter, sent_back: Collection[Place]) -> Status:
     """Return what became of a letter."""
-    if letter.place in sent_back:
+    return _status(letter.place, sent_back, again=REPLAYED_FROM in letter.headers)
+
+
+def _status(place: Place, sent_back: Collection[Place], *, again: bool) -> Status:
+    if place in sent_back:
         return "replayed"
-    return "came back" if REPLAYED_FROM in letter.headers else "waiting"
-
-
-async def letters(config: KafkaConfig, topic: str) -> AsyncIterator[DeadLetter]:
-    """Yield all letters of a `dlq.` topic, without the receipts."""
-    async for record in read(config, [topic]):
-        letter = DeadLetter.of(record)
-        if RECEIPT not in letter.headers:
-            yield letter
+    return "came back" if again else "waiting"
 
 
 def topic_of(names: TopicNames, asked: str) -> str:
@@ -129,6 +181,24 @@ class Repair:
     value: bytes | None
 
 
+def refusals(names: TopicNames, chosen: Iterable[DeadLetter], repairs: Mapping[Place, Repair]) -> dict[Place, Refusal]:
+    """Return which letters the intake would refuse again if they were sent now, and why; it is asked by its parser."""
+    known = parse.readers(names)
+    found = {}
+    now_ms = time.time_ns() // 1_000_000
+    for letter in chosen:
+        reader = known.get(letter.headers.get(f"{_SOURCE}topic", b"").decode(errors="replace"))
+        if reader is not None:
+            result = parse.read(reader, _sent_for(letter, repairs).value, now_ms, 0, 0)
+            if isinstance(result, Refusal):
+                found[letter.place] = result
+    return found
+
+
+def _sent_for(letter: DeadLetter, repairs: Mapping[Place, Repair]) -> Repair:
+    return repairs.get(letter.place, Repair(letter.key, letter.value))
+
+
 async def send_back(
     config: KafkaConfig, names: TopicNames, chosen: Collection[DeadLetter], repairs: Mapping[Place, Repair]
 ) -> list[DeadLetterError]:
@@ -144,7 +214,7 @@ async def send_back(
             except DeadLetterError as error:
                 failed.append(error)
                 continue
-            repair = repairs.get(letter.place, Repair(letter.key, letter.value))
+            repair = _sent_for(letter, repairs)
             headers = [(name, value) for name, value in letter.headers.items() if not name.startswith(_OURS)]
             headers.append((REPLAYED_FROM, letter.name.encode()))
             await _send(producer, topic, partition, repair, headers)

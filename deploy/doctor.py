@@ -7,7 +7,7 @@ What cannot be looked at because something before it is wrong is left out. Nothi
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from deploy.admin import Admin
+from deploy.dead_letters import tally
 from deploy.kafka import open_admin, open_consumer, partitions_of, read, start_at
 from deploy.settings import Settings
 from deploy.topics import Step, plan_topics
@@ -26,7 +27,7 @@ from streams import frames
 from streams.client import supports_transactions
 
 PROGRESS_S: Final = 3.0
-"""How long to watch whether offsets move."""
+"""How long to watch whether offsets move. A lane at rest commits more often."""
 
 CLOCK_TOLERANCE_MS: Final = 2_000
 STALE_TICKS: Final = 10
@@ -50,7 +51,7 @@ async def examine(config_file: Path | None) -> AsyncIterator[Finding]:
         settings = Settings.load(config_file)
         reached = settings.kafka_config()
     except ConfigurationError as error:
-        yield Finding("configuration", "wrong", str(error), "correct what is listed; the README has all settings")
+        yield Finding("configuration", "wrong", str(error), "correct what is listed; docs/settings.md has all settings")
         return
     yield Finding("configuration", "ok", f"broker {', '.join(settings.bootstrap_servers or ())}")
     try:
@@ -63,7 +64,7 @@ async def examine(config_file: Path | None) -> AsyncIterator[Finding]:
             if any(step.action in {"create", "missing", "refuse"} for step in steps):
                 return
             yield await _rules(settings)
-            yield await _dead_letters(settings, consumer)
+            yield await _dead_letters(settings)
             async for finding in _flow(settings, admin, consumer):
                 yield finding
     except (LivefuseError, KafkaError) as error:
@@ -120,7 +121,7 @@ async def _rules(settings: Settings) -> Finding:
         return Finding(
             "rules", "wrong", what, "publish a valid one: `livefuse rules check FILE`, `livefuse rules apply FILE`"
         )
-    return Finding("rules", "ok", f"version {rules.version} by {rules.actor}, {len(rules.rules)} rules")
+    return Finding("rules", "ok", f"version {rules.version} by {rules.actor}, rules: {len(rules.rules)}")
 
 
 async def _flow(settings: Settings, admin: Admin, consumer: AIOKafkaConsumer) -> AsyncIterator[Finding]:
@@ -132,8 +133,8 @@ async def _flow(settings: Settings, admin: Admin, consumer: AIOKafkaConsumer) ->
         ("worker", settings.worker_group, signals, "frames"),
     )
     before = {group: await admin.committed(group, partitions) for _, group, partitions, _ in watched}
-    behind = await _behind(consumer, before[settings.intake_group], inputs)
-    behind |= await _behind(consumer, before[settings.worker_group], signals)
+    everything = [*inputs, *signals]
+    ends, first = await consumer.end_offsets(everything), await consumer.beginning_offsets(everything)
     await asyncio.sleep(PROGRESS_S)
     running = False
     for name, group, partitions, unit in watched:
@@ -146,7 +147,9 @@ async def _flow(settings: Settings, admin: Admin, consumer: AIOKafkaConsumer) ->
                 name, "wrong", f"nobody is in group {group}", f"start one: `livefuse {name}` (or `livefuse up`)"
             )
         )
-        yield _progress(name, unit, behind, before[group], await admin.committed(group, partitions), partitions)
+        after = await admin.committed(group, partitions)
+        behind = {each: max(0, ends[each] - after.get(each, first[each])) for each in partitions}
+        yield _progress(name, unit, behind, before[group], after)
         if name == "intake":
             async for finding in _clocks(settings, consumer, signals, expected=running):
                 yield finding
@@ -158,10 +161,10 @@ def _progress(
     behind: dict[TopicPartition, int],
     before: dict[TopicPartition, int],
     after: dict[TopicPartition, int],
-    partitions: Collection[TopicPartition],
 ) -> Finding:
-    lag = sum(behind[each] for each in partitions)
-    stuck = [each for each in partitions if behind[each] > 0 and after.get(each) == before.get(each)]
+    """Judge what was there when the doctor began to watch and is not committed yet: what came since does not count."""
+    lag = sum(behind.values())
+    stuck = [each for each, count in behind.items() if count > 0 and after.get(each) == before.get(each)]
     if stuck:
         names = ", ".join(f"{each.topic}[{each.partition}]" for each in sorted(stuck))
         what = f"{lag} {unit} behind, and nothing moved for {PROGRESS_S:g} s in {names}"
@@ -171,14 +174,6 @@ def _progress(
     if lag:
         return Finding(f"{name} lag", "note", f"{lag} {unit} behind, and catching up")
     return Finding(f"{name} lag", "ok", "caught up")
-
-
-async def _behind(
-    consumer: AIOKafkaConsumer, committed: dict[TopicPartition, int], partitions: list[TopicPartition]
-) -> dict[TopicPartition, int]:
-    ends = await consumer.end_offsets(partitions)
-    first = await consumer.beginning_offsets(partitions)
-    return {each: max(0, ends[each] - committed.get(each, first[each])) for each in partitions}
 
 
 async def _clocks(
@@ -229,11 +224,12 @@ async def _newest(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) 
     return max(found, default=None)
 
 
-async def _dead_letters(settings: Settings, consumer: AIOKafkaConsumer) -> Finding:
-    topics = [settings.topics.dead_letters(each) for each in settings.topics.inputs]
-    partitions = await partitions_of(settings.kafka_config(), topics)
-    first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    count = sum(ends[each] - first[each] for each in partitions)
-    if count:
-        return Finding("dead letters", "note", f"{count} records in the dlq topics", "`livefuse dlq list` tells why")
-    return Finding("dead letters", "ok", "none")
+async def _dead_letters(settings: Settings) -> Finding:
+    found = await tally(settings.kafka_config(), settings.topics)
+    waiting, back = sum(each.waiting for each in found), sum(each.came_back for each in found)
+    if not waiting and not back:
+        sent = sum(each.letters for each in found)
+        return Finding("dead letters", "ok", f"none waits ({sent} were sent back)" if sent else "none")
+    parts = [f"{waiting} wait to be looked at", f"{back} came back after they were sent" if back else ""]
+    action = "`livefuse dlq list` tells why; repair them, then `livefuse dlq replay`"
+    return Finding("dead letters", "note", ", ".join(filter(None, parts)), action)

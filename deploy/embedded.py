@@ -11,7 +11,6 @@ broker dies with its parent, however that ends; any number of brokers run side b
 import contextlib
 import os
 import random
-import shutil
 import signal
 import socket
 import struct
@@ -88,13 +87,13 @@ def broker_binary() -> str:
 class EmbeddedBroker:
     """One Tansu broker on a free port of 127.0.0.1, its data in memory, its output in a log file.
 
-    `port` and `log` are chosen when not given; a log that was chosen is removed by `stop`.
+    `port` is chosen when not given. Without `log` the output goes to a file without a name, of which nothing is left
+    however this process ends.
     """
 
     def __init__(self, *, port: int | None = None, log: Path | None = None) -> None:
         self._port = port
         self._log = log
-        self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -118,24 +117,24 @@ class EmbeddedBroker:
             return
         binary = broker_binary()
         self._port = self._port or free_port()
-        log = self._open_log()
         url = f"tcp://{self.bootstrap}"
         command = [binary, "broker", "--silent", "--storage-engine", "memory://livefuse/"]
         command += ["--listener-url", url, "--advertised-listener-url", url]
-        with log.open("ab") as output:
+        with self._log.open("a+b") if self._log else tempfile.TemporaryFile() as output:
             # A session of its own keeps a terminal's Ctrl-C from it: it has to go last.
             self._process = subprocess.Popen(
                 tethered(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
-        deadline = time.monotonic() + timeout.total_seconds()
-        while not broker_answers(self._port):
-            code = self._process.poll()
-            if code is not None or time.monotonic() > deadline:
-                state = "does not answer" if code is None else f"ended with code {code}"
-                tail = log.read_text(errors="replace")[-2000:].strip()
-                self.stop()
-                raise EmbeddedBrokerError(f"the embedded broker on {self.bootstrap} {state}: {tail or 'no output'}")
-            time.sleep(0.02)
+            deadline = time.monotonic() + timeout.total_seconds()
+            while not broker_answers(self._port):
+                code = self._process.poll()
+                if code is not None or time.monotonic() > deadline:
+                    state = "does not answer" if code is None else f"ended with code {code}"
+                    output.seek(0)
+                    tail = output.read().decode(errors="replace")[-2000:].strip()
+                    self.stop()
+                    raise EmbeddedBrokerError(f"the embedded broker on {self.bootstrap} {state}: {tail or 'no output'}")
+                time.sleep(0.02)
 
     def stop(self, grace: timedelta = timedelta(seconds=2)) -> None:
         """End the broker: SIGTERM, and SIGKILL when it has not ended within `grace`. Everything in it is gone."""
@@ -147,15 +146,6 @@ class EmbeddedBroker:
                 self._process.kill()
                 self._process.wait()
             self._process = None
-        if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
-            self._directory = None
-
-    def _open_log(self) -> Path:
-        if self._log is not None:
-            return self._log
-        self._directory = self._directory or Path(tempfile.mkdtemp(prefix="livefuse-broker-"))
-        return self._directory / "broker.log"
 
     def __enter__(self) -> Self:
         self.start()

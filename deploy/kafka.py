@@ -25,7 +25,7 @@ from aiokafka.errors import (
 
 from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed, TopicMismatch
 from schemas.topics import LARGEST_DEAD_LETTER_BYTES
-from streams.client import REFUSALS, addresses, connected, partition_counts
+from streams.client import REFUSALS, addresses, connected, fetched_end, partition_counts
 from streams.config import KafkaConfig
 
 REQUEST_TIMEOUT_MS: Final = 10_000
@@ -164,8 +164,13 @@ async def _read_through(
         start_at(consumer, {partition: first[partition] for partition in waiting})
     loop = asyncio.get_running_loop()
     progress = loop.time()
+    unsure = set(waiting)
     while waiting:
         batches = await consumer.getmany(*waiting, timeout_ms=200)
+        # The first fetch of a partition tells its end; a later one might tell of what came in meanwhile.
+        told = {partition: end for partition in unsure if (end := fetched_end(consumer, partition)) >= 0}
+        ends |= {partition: max(ends[partition], end) for partition, end in told.items()}
+        unsure -= told.keys()
         for records in batches.values():
             for record in records:
                 yield record

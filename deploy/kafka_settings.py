@@ -1,10 +1,11 @@
 """How to reach the broker: transport, certificates and login. Secrets are never shown."""
 
 import ssl
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 
 from schemas.errors import ConfigurationError
 
@@ -30,49 +31,34 @@ ReadableFile = Annotated[Path, AfterValidator(_readable)]
 
 
 class KafkaSettings(BaseModel):
-    """`transactions`: `auto` asks the broker whether it has them."""
+    """How to reach the broker. What goes together is checked by `contradictions`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
     security_protocol: Annotated[SecurityProtocol, BeforeValidator(_upper)] = "PLAINTEXT"
+    """Transport to the broker: with or without TLS, with or without a login."""
     sasl_mechanism: Annotated[SaslMechanism, BeforeValidator(_upper)] = "PLAIN"
+    """How to log in, where the protocol has SASL."""
     sasl_username: str | None = None
+    """Who logs in."""
     sasl_password: SecretStr | None = None
+    """The password. Better in a file: an environment shows in many places."""
     sasl_password_file: ReadableFile | None = None
+    """The file that holds the password; a line break at its end does not count."""
     ssl_cafile: ReadableFile | None = None
+    """Certificates that are trusted (PEM); without it those of the system."""
     ssl_certfile: ReadableFile | None = None
+    """Our own certificate (PEM), where the broker asks for one."""
     ssl_keyfile: ReadableFile | None = None
+    """The key of our certificate, where it is not in the same file."""
     ssl_key_password: SecretStr | None = None
+    """The password of the key."""
     ssl_key_password_file: ReadableFile | None = None
+    """The file that holds the password of the key."""
     ssl_check_hostname: bool = True
+    """Whether the broker's certificate must be for the name under which it is reached."""
     transactions: Literal["auto", "on", "off"] = "auto"
-
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        problems = []
-        named = {name for name in type(self).model_fields if getattr(self, name) is not None}
-        password = {"sasl_password", "sasl_password_file"} & named
-        if self.security_protocol.startswith("SASL"):
-            if "sasl_username" not in named or not password:
-                problems.append(
-                    f"{self.security_protocol} needs sasl_username and sasl_password_file (or sasl_password)"
-                )
-        elif password or "sasl_username" in named:
-            problems.append(f"a SASL login is given, but security_protocol is {self.security_protocol}: set SASL_SSL")
-        if "SSL" not in self.security_protocol and (files := sorted(name for name in named if _is_certificate(name))):
-            problems.append(
-                f"{', '.join(files)} given, but security_protocol is {self.security_protocol}: set SSL or SASL_SSL"
-            )
-        if self.ssl_keyfile and not self.ssl_certfile:
-            problems.append("ssl_keyfile is given without its ssl_certfile")
-        problems += [
-            f"{name} and {name}_file are both given: keep one"
-            for name in ("sasl_password", "ssl_key_password")
-            if {name, f"{name}_file"} <= named
-        ]
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+    """Whether the broker has transactions; `auto` asks it. Without them events are at least once."""
 
     @property
     def with_transactions(self) -> bool | None:
@@ -106,8 +92,27 @@ class KafkaSettings(BaseModel):
         return context
 
 
-def _is_certificate(name: str) -> bool:
-    return name in {"ssl_cafile", "ssl_certfile", "ssl_keyfile"}
+def contradictions(given: Mapping[str, Any], name: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """Yield what of these settings does not go together: the field to look at, and what to write.
+
+    `given` are values as they came, right or wrong; `name` says how the person writes a field.
+    """
+    protocol = str(given.get("security_protocol", "PLAINTEXT")).upper()
+    known = protocol in get_args(SecurityProtocol)
+    login = [each for each in ("sasl_username", "sasl_password", "sasl_password_file") if each in given]
+    if known and "SASL" in protocol and (login[:1] != ["sasl_username"] or len(login) == 1):
+        needed = f"{name('sasl_username')} and {name('sasl_password_file')} (or {name('sasl_password')})"
+        yield "security_protocol", f"{protocol} needs {needed}"
+    if known and "SASL" not in protocol and login:
+        yield login[0], f"is a login, but {name('security_protocol')} is {protocol}: set SASL_SSL there"
+    for each in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        if known and "SSL" not in protocol and each in given:
+            yield each, f"is for TLS, but {name('security_protocol')} is {protocol}: set SSL or SASL_SSL there"
+    if "ssl_keyfile" in given and "ssl_certfile" not in given:
+        yield "ssl_keyfile", f"needs its certificate: set {name('ssl_certfile')} too"
+    for each in ("sasl_password", "ssl_key_password"):
+        if {each, f"{each}_file"} <= given.keys():
+            yield f"{each}_file", f"{name(each)} is given too: keep one of them"
 
 
 def _secret(value: SecretStr | None, file: Path | None) -> str | None:

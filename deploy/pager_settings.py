@@ -40,11 +40,13 @@ from alerts.pager.config import AlertmanagerConfig, ChannelConfig, Kind
 from alerts.pager.route import QuietHours, Route
 from alerts.pager.wording import Language
 from deploy.kafka_settings import ReadableFile
-from schemas.durations import Duration, between
+from schemas.durations import Between, Duration
 from schemas.errors import ConfigurationError
 from schemas.rules import Severity
 
-_STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
+_STRICT: Final = ConfigDict(
+    frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, arbitrary_types_allowed=True
+)
 _LAST_PORT: Final = 65_535
 _DAY: Final = timedelta(days=1)
 _QUIET: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9]) +([A-Za-z0-9_+/-]+)")
@@ -111,12 +113,19 @@ class AlertmanagerSettings(BaseModel):
     model_config = _STRICT
 
     urls: Annotated[tuple[WebAddress, ...], BeforeValidator(_parts)] = ()
+    """All of them; each is told everything. Several with commas."""
     username: str | None = None
+    """Who logs in, where they ask for it."""
     password: SecretStr | None = None
+    """The password. Better in a file: an environment shows in many places."""
     password_file: ReadableFile | None = None
+    """The file that holds the password; a new one in it needs no restart."""
     token: SecretStr | None = None
+    """A bearer token, in place of a login."""
     token_file: ReadableFile | None = None
+    """The file that holds the token; a new one in it needs no restart."""
     cafile: ReadableFile | None = None
+    """Certificates that are trusted (PEM); without it those of the system."""
 
     @field_validator("urls")
     @classmethod
@@ -168,18 +177,31 @@ class ChannelSettings(BaseModel):
     model_config = _STRICT
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    """1 to 40 of a-z, 0-9 and -. The position in the fuse events is kept under it."""
     kind: Kind
+    """What it is: see docs/channels.md."""
     url: SecretStr | None = None
+    """Where it is; most have a token in it, so it is never shown."""
     url_file: ReadableFile | None = None
+    """The file that holds the address; a new one in it needs no restart."""
     secret: SecretStr | None = None
+    """What signs, or PagerDuty's integration key."""
     secret_file: ReadableFile | None = None
+    """The file that holds the secret; a new one in it needs no restart."""
     language: Language | None = None
+    """Of the texts; without it Chinese for the Chinese robots, English for the others."""
     min_severity: Severity = "info"
+    """The least severe fuses that are told. Operators' overrides count as `info`."""
     rooms: Names = frozenset()
+    """Only fuses that opened in these rooms; empty: in all."""
     rules: Names = frozenset()
-    after: Annotated[Duration, between(timedelta(0), _DAY)] = timedelta(0)
+    """Only fuses of these rules; empty: of all."""
+    after: Annotated[Duration, Between(timedelta(0), _DAY)] = timedelta(0)
+    """Only what nobody has acknowledged for so long."""
     quiet_hours: Annotated[QuietHours | None, BeforeValidator(_quiet_hours)] = None
+    """Such as "22:00-08:00 Asia/Shanghai". What is open at their end is told then. Critical fuses ignore them."""
     resolved: bool = True
+    """Whether acknowledgements and ends are told too."""
 
     @field_validator("url")
     @classmethod
@@ -233,11 +255,16 @@ class PagerSettings(BaseModel):
 
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()
     channel: tuple[ChannelSettings, ...] = ()
-    escalate_after: Annotated[Duration, between(timedelta(0), _DAY)] = timedelta(minutes=10)
+    escalate_after: Annotated[Duration, Between(timedelta(0), _DAY)] = timedelta(minutes=10)
+    """FuseNotAcknowledged fires when nobody has answered for so long; `0s`: never."""
     time_zone: Annotated[ZoneInfo, BeforeValidator(_zone)] = ZoneInfo("UTC")
+    """Of the times in texts."""
     console_url: WebAddress | None = None
+    """Where the console is: links go to its /products/<product_id>."""
     runbook_url: WebAddress | None = None
+    """Where the runbooks are: links go to its /<name of the alert>."""
     web_port: Annotated[int, Field(ge=0, le=_LAST_PORT)] | None = None
+    """The port of /metrics, /healthz and /readyz; without it none, with 0 any."""
 
     @field_validator("channel")
     @classmethod

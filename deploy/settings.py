@@ -9,6 +9,7 @@ wrong, each with its variable or its line. Secrets are never part of a message.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import timedelta
@@ -19,16 +20,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails
 
 from alerts.pager.config import PagerConfig
-from deploy.kafka_settings import KafkaSettings
+from deploy.kafka_settings import KafkaSettings, contradictions
 from deploy.pager_settings import PagerSettings
 from deploy.sources import CONFIG_VARIABLE, PREFIX, Given, from_environment, from_file, suggestion, variable
-from schemas.durations import Duration, between, milliseconds
+from schemas.durations import Between, Duration, milliseconds
 from schemas.errors import ConfigurationError
-from schemas.topics import TopicNames, topics
+from schemas.topics import TopicNames, misnamed
 from schemas.wording import in_words
 from streams.config import IntakeConfig, KafkaConfig, WorkerConfig
 
-_STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+_STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 _LAST_PORT: Final = 65_535
 _SECRETS: Final = (
     "kafka.sasl_password",
@@ -49,8 +50,13 @@ def _address(value: str) -> str:
     return value
 
 
+def _application(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", value):
+        raise ValueError("must be 1 to 100 of a-z A-Z 0-9 . _ -")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
-Application = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 
 
 class IntakeSettings(BaseModel):
@@ -58,38 +64,48 @@ class IntakeSettings(BaseModel):
 
     model_config = _STRICT
 
-    tick_interval: Annotated[Duration, between(timedelta(milliseconds=50), timedelta(minutes=1))] = timedelta(
+    tick_interval: Annotated[Duration, Between(timedelta(milliseconds=50), timedelta(minutes=1))] = timedelta(
         seconds=0.5
     )
-    tick_margin: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=5))] = timedelta(seconds=1)
+    """How often an intake says how far time has come, when nothing else happens. Timers fire by it."""
+    tick_margin: Annotated[Duration, Between(timedelta(seconds=1), timedelta(minutes=5))] = timedelta(seconds=1)
+    """How long records may be on their way to Kafka without being late for a timer."""
     frame_signals: Annotated[int, Field(ge=1, le=10_000)] = 2_000
+    """The most signals in a frame."""
 
 
 class WorkerSettings(BaseModel):
-    """How a worker flushes and what it keeps in memory. Without `web_port` it serves no metrics."""
+    """How a worker flushes and what it keeps in memory."""
 
     model_config = _STRICT
 
-    flush_interval: Annotated[Duration, between(timedelta(milliseconds=10), timedelta(seconds=10))] = timedelta(
+    flush_interval: Annotated[Duration, Between(timedelta(milliseconds=10), timedelta(seconds=10))] = timedelta(
         seconds=0.2
     )
+    """How long states may wait to be written; a fuse event is written at once."""
     hot_products: Annotated[int, Field(ge=1)] = 50_000
-    transaction_timeout: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=15))] = timedelta(
+    """Products of a partition that stay unpacked in memory; the others are kept as bytes."""
+    transaction_timeout: Annotated[Duration, Between(timedelta(seconds=1), timedelta(minutes=15))] = timedelta(
         minutes=1
     )
+    """When the broker gives up a transaction of a worker that is gone; at most its `transaction.max.timeout.ms`."""
     web_port: Annotated[int, Field(ge=0, le=_LAST_PORT)] | None = None
+    """Port for `/healthz` and `/stats`; without it there is none. `up` gives further workers the ports after it."""
     data_dir: Path | None = None
+    """Where Faust keeps its files; without it a directory that ends with the process."""
 
 
 class LogSettings(BaseModel):
-    """What processes write to standard error: lines of `key=value`, or JSON."""
+    """What processes write to standard error."""
 
     model_config = _STRICT
 
     level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lambda text: str(text).lower())] = (
         "info"
     )
+    """The least level that is written."""
     format: Literal["text", "json"] = "text"
+    """Lines of `key=value`, or of JSON."""
 
 
 class Settings(BaseModel):
@@ -98,11 +114,17 @@ class Settings(BaseModel):
     model_config = _STRICT
 
     bootstrap_servers: Annotated[tuple[Address, ...], BeforeValidator(_addresses), Field(min_length=1)] | None = None
-    application: Application = "livefuse"
+    """Brokers to ask first, `host:port`, several with commas. Without it `up` starts a broker of its own."""
+    application: Annotated[str, AfterValidator(_application)] = "livefuse"
+    """The name of this deployment, in consumer groups and transactional ids. Two on one Kafka need two names."""
     partitions: Annotated[int, Field(ge=1, le=1_000)] = 4
+    """Partitions of the signals topic, so the most workers that share the work. Fixed once there are topics."""
     input_partitions: Annotated[int, Field(ge=1, le=1_000)] = 4
+    """Partitions of input topics that `topics apply --create-inputs` and `up` create."""
     replication_factor: Annotated[int, Field(ge=1, le=10)] | None = None
-    session_timeout: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=5))] = timedelta(seconds=10)
+    """Replicas of topics that are created; without it 3, or as many as there are brokers."""
+    session_timeout: Annotated[Duration, Between(timedelta(seconds=1), timedelta(minutes=5))] = timedelta(seconds=10)
+    """How long a process may be silent before its group gives its partitions to others."""
     topics: TopicNames = TopicNames()
     kafka: KafkaSettings = KafkaSettings()
     intake: IntakeSettings = IntakeSettings()
@@ -115,9 +137,16 @@ class Settings(BaseModel):
         """Read, overlay and check; `file` beats LIVEFUSE_CONFIG. One ConfigurationError tells all that is wrong."""
         named = environment.get(CONFIG_VARIABLE, "").strip()
         file = file or (Path(named) if named else None)
-        given = (from_file(file) if file else {}) | from_environment(environment)
-        known = list(_paths(cls))
-        problems = [_unknown(path, each, known) for path, each in given.items() if path not in known]
+        problems: list[str] = []
+        given: dict[str, Given] = {}
+        if file:
+            try:
+                given = from_file(file)
+            except ConfigurationError as error:
+                problems.append(str(error))
+        given |= from_environment(environment)
+        known = list(paths(cls))
+        problems += [_unknown(path, each, known) for path, each in given.items() if path not in known]
         tree: dict[str, Any] = {}
         for path, each in given.items():
             if path in known:
@@ -126,12 +155,12 @@ class Settings(BaseModel):
                 for section in sections:
                     branch = branch.setdefault(section, {})
                 branch[name] = each.value
+        problems += _topic_problems(tree.get("topics", {}), given)
+        problems += _kafka_problems(tree.get("kafka", {}), given)
         try:
             settings = cls.model_validate(tree)
         except ValidationError as error:
             problems += (_problem(each, given) for each in error.errors(include_url=False))
-        else:
-            problems += _topic_problems(settings)
         if problems:
             raise ConfigurationError(_listed(problems))
         return settings
@@ -204,43 +233,55 @@ class Settings(BaseModel):
         )
 
 
-def _paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
+def paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
     """Name every setting of a tree, as `kafka.ssl_cafile`."""
     for name, each in model.model_fields.items():
         if each.annotation is TopicNames:
             yield from (f"{above}{name}.{topic.name}" for topic in fields(TopicNames))
         elif isinstance(each.annotation, type) and issubclass(each.annotation, BaseModel):
-            yield from _paths(each.annotation, f"{above}{name}.")
+            yield from paths(each.annotation, f"{above}{name}.")
         else:
             yield f"{above}{name}"
 
 
-def _topic_problems(settings: Settings) -> list[str]:
-    """Return what is wrong with the names of topics, which only shows when they are put together."""
-    try:
-        topics(settings.topics, settings.partitions)
-    except ConfigurationError as error:
-        return [f"{variable('topics')}__...: {error}"]
-    return []
+def _topic_problems(section: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
+    """Yield what is wrong with the names of topics, as far as they are text."""
+    names = TopicNames(**{field: value for field, value in section.items() if isinstance(value, str)})
+    told: dict[str, str] = {}
+    for settings, message in misnamed(names):
+        told.setdefault(next((each for each in settings if each in section), settings[0]), message)
+    for field, message in told.items():
+        yield _said(f"topics.{field}", message, given)
+
+
+def _kafka_problems(section: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
+    """Yield what of the `kafka` settings does not go together, in the words of where they were given."""
+    by_file = any(not given[f"kafka.{field}"].origin.startswith(PREFIX) for field in section)
+    for field, message in contradictions(
+        section, lambda each: f"kafka.{each}" if by_file else variable(f"kafka.{each}")
+    ):
+        yield _said(f"kafka.{field}", message, given)
 
 
 def _unknown(path: str, given: Given, known: list[str]) -> str:
     names = [variable(each) for each in known] if given.origin.startswith(PREFIX) else known
     asked = given.origin if given.origin.startswith(PREFIX) else path
-    return f"{given.origin}: there is no such setting{suggestion(asked, names)}"
+    return f"{given.origin}: there is no such setting{suggestion(asked, names) or '; docs/settings.md lists all'}"
 
 
 def _problem(error: ErrorDetails, given: Mapping[str, Given]) -> str:
-    """Say what is wrong with a value and where it stands; for a section, where its first value stands."""
     where = error["loc"]
     first = next((at for at, part in enumerate(where) if isinstance(part, int)), len(where))
     whole = given.get(".".join(map(str, where[:first])))
     if whole is not None and whole.within:
         return f"{whole.part(where[first:])}: {in_words(error)}"
-    path = ".".join(str(part) for part in where if isinstance(part, str))
+    return _said(".".join(str(part) for part in where if isinstance(part, str)), in_words(error), given)
+
+
+def _said(path: str, message: str, given: Mapping[str, Given]) -> str:
+    """Say what is wrong with a value and where it stands; for a section, where its first value stands."""
     found = given.get(path) or next((each for key, each in given.items() if key.startswith(f"{path}.")), None)
     origin = found.origin if found else variable(path)
-    message = in_words(error)
     if found and path in given and path not in _SECRETS and isinstance(found.value, str | int | float):
         return (
             f"{origin}={found.value}: {message}"

@@ -55,7 +55,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
 def from_file(path: Path) -> dict[str, Given]:
     """Return what a TOML file says, known or not; ConfigurationError when it cannot be read or is not TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         tree = tomllib.loads(text)
     except OSError as error:
         raise ConfigurationError(
@@ -88,7 +88,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         path = f"{above}{key}"
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
+            # A section without a setting says nothing.
             yield from _leaves(value, f"{path}.")
         else:
             yield path, value

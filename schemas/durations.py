@@ -1,10 +1,12 @@
 """Durations as they are written in a rules file: "500ms", "90s", "15m", "24h", "7d"."""
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 MILLISECOND = timedelta(milliseconds=1)
 DURATION_PATTERN = r"^[0-9]{1,12}(ms|s|m|h|d)$"
@@ -47,15 +49,24 @@ def milliseconds(value: timedelta) -> int:
     return value // MILLISECOND
 
 
-def between(least: timedelta, most: timedelta) -> AfterValidator:
-    """Return the check that a duration lies between these two, both included."""
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The check that a duration lies between these two, both included."""
 
-    def check(value: timedelta) -> timedelta:
-        if not least <= value <= most:
-            raise ValueError(f"must be a duration from {render_duration(least)} to {render_duration(most)}")
+    least: timedelta
+    most: timedelta
+
+    def __str__(self) -> str:
+        return f"from {render_duration(self.least)} to {render_duration(self.most)}"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check behind what the type itself checks."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: timedelta) -> timedelta:
+        if not self.least <= value <= self.most:
+            raise ValueError(f"must be a duration {self}")
         return value
-
-    return AfterValidator(check)
 
 
 Duration = Annotated[

@@ -32,9 +32,12 @@ class LivefuseError(Exception):
 
     Cause: see the subclasses. Effect: the command line prints the message, no traceback, and ends with `exit_code`.
     Action: the message says it.
+
+    The codes are those of docs/exit-codes.md. `next_step` is one sentence for whoever cannot read the docstring.
     """
 
     exit_code = 1
+    next_step = "Do what the message says; `livefuse doctor` may tell more."
 
 
 class ConfigurationError(LivefuseError):
@@ -44,6 +47,7 @@ class ConfigurationError(LivefuseError):
     """
 
     exit_code = 2
+    next_step = "Correct the settings that the message names; docs/settings.md lists all of them."
 
 
 class FileProblem(NamedTuple):
@@ -52,8 +56,9 @@ class FileProblem(NamedTuple):
     line: int | None
     message: str
 
-    def __str__(self) -> str:
-        return self.message if self.line is None else f"line {self.line}: {self.message}"
+    def at(self, source: str) -> str:
+        """Return the problem behind its place, as compilers and editors write it: `rules.toml:4: ...`."""
+        return f"{source}: {self.message}" if self.line is None else f"{source}:{self.line}: {self.message}"
 
 
 class RulesFileError(ConfigurationError):
@@ -62,13 +67,18 @@ class RulesFileError(ConfigurationError):
     Effect: nothing is published; the rules in force stay. Action: correct the lines listed in `problems`.
     """
 
+    next_step = "Correct these lines, then try `livefuse rules check FILE`."
+
     def __init__(self, problems: Sequence[FileProblem], source: str = "rules file") -> None:
         self.problems = tuple(problems)
         self.source = source
         super().__init__(source, self.problems)
 
     def __str__(self) -> str:
-        return "\n".join(f"{self.source}: {problem}" for problem in self.problems)
+        lines = [problem.at(self.source) for problem in self.problems]
+        if len(lines) == 1:
+            return lines[0]
+        return "\n  ".join([f"{self.source} has {len(lines)} errors:", *lines])
 
 
 class TopicMismatch(ConfigurationError):
@@ -78,6 +88,8 @@ class TopicMismatch(ConfigurationError):
     `livefuse topics list`, then `livefuse topics apply`; where that refuses, set `partitions` to the existing number.
     """
 
+    next_step = "Run `livefuse topics list`, then `livefuse topics apply`."
+
 
 class CaptureError(LivefuseError):
     """Cause: a capture cannot be read: not found, damaged compression, or a line that kcat did not print.
@@ -86,12 +98,18 @@ class CaptureError(LivefuseError):
     (`kcat -C -J`), or cut the line out.
     """
 
+    exit_code = 2
+    next_step = "Make the capture again with `kcat -C -J`, or cut the line out."
+
 
 class DeadLetterError(LivefuseError):
     """Cause: a record of a `dlq.` topic does not say where it came from, or is asked for and not there.
 
     Effect: it is not sent back; the others are. Action: look at its headers with `livefuse dlq show`.
     """
+
+    exit_code = 2
+    next_step = "See what there is with `livefuse dlq list` and `livefuse dlq show`."
 
 
 class BrokerError(LivefuseError):
@@ -101,6 +119,7 @@ class BrokerError(LivefuseError):
     """
 
     exit_code = 3
+    next_step = "Check the broker and LIVEFUSE_BOOTSTRAP_SERVERS; `livefuse doctor` tells what it sees."
 
 
 class BrokerUnavailable(BrokerError):
@@ -138,6 +157,7 @@ class LogError(LivefuseError):
     """Cause: see the subclasses. Effect: the lane stops: to go on would be to decide wrongly. Action: see there."""
 
     exit_code = 4
+    next_step = "Read the message before a restart: going on could decide wrongly."
 
 
 class FrameError(LogError):

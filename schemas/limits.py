@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
 )
 
-from schemas.durations import Duration, between, render_duration
+from schemas.durations import Between, Duration, render_duration
 
 Recovery = Literal["manual", "auto", "evidence"]
 ComplaintCategory = Literal[
@@ -82,7 +82,7 @@ Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 PositiveCount = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
 Fraction = Annotated[
     Decimal,
-    Field(ge=0, le=1_000, max_digits=18, decimal_places=9, allow_inf_nan=False),
+    Field(ge=0, le=1, max_digits=18, decimal_places=9, allow_inf_nan=False),
     BeforeValidator(exact_decimal),
     PlainSerializer(str, return_type=str, when_used="json"),
 ]
@@ -97,12 +97,12 @@ class ComplaintSurgeLimits(BaseModel):
     recoveries: ClassVar[tuple[Recovery, ...]] = ("manual", "auto")
 
     more_than: Annotated[int, Field(strict=True, ge=0, le=MOST_COMPLAINTS)] = 50
-    window: Annotated[Duration, between(SECOND, WEEK)] = HOUR
+    window: Annotated[Duration, Between(SECOND, WEEK)] = HOUR
     categories: (
         Annotated[tuple[ComplaintCategory, ...], Field(min_length=1), BeforeValidator(listed), AfterValidator(distinct)]
         | None
     ) = None
-    lateness: Annotated[Duration, between(timedelta(0), WEEK)] = 15 * MINUTE
+    lateness: Annotated[Duration, Between(timedelta(0), WEEK)] = 15 * MINUTE
 
 
 class ReturnSpikeLimits(BaseModel):
@@ -112,7 +112,7 @@ class ReturnSpikeLimits(BaseModel):
     recoveries: ClassVar[tuple[Recovery, ...]] = ("manual", "auto")
 
     rise: PositiveFraction = Decimal("0.10")
-    window: Annotated[Duration, between(MINUTE, WEEK)] = HOUR
+    window: Annotated[Duration, Between(MINUTE, WEEK)] = HOUR
     history: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 168
     min_units: PositiveCount = 30
     min_returns: PositiveCount = 5
@@ -135,10 +135,10 @@ class OversellLimits(BaseModel):
     recoveries: ClassVar[tuple[Recovery, ...]] = ("evidence", "manual", "auto")
 
     floor: Count = 0
-    reaction_time: Annotated[Duration, between(timedelta(0), HOUR)] = 3 * SECOND
-    history: Annotated[Seconds, between(SECOND, 24 * HOUR)] = 15 * MINUTE
+    reaction_time: Annotated[Duration, Between(timedelta(0), HOUR)] = 3 * SECOND
+    history: Annotated[Seconds, Between(SECOND, 24 * HOUR)] = 15 * MINUTE
     rate_windows: Annotated[
-        tuple[Annotated[Seconds, between(SECOND, 24 * HOUR)], ...],
+        tuple[Annotated[Seconds, Between(SECOND, 24 * HOUR)], ...],
         Field(min_length=1, max_length=8, validate_default=True),
         BeforeValidator(listed),
         AfterValidator(distinct),
@@ -146,7 +146,7 @@ class OversellLimits(BaseModel):
     resume_above: Count = 10
     safety_stock: Count = 500
     hot_units: Count = 50
-    cover: Annotated[Duration, between(timedelta(0), WEEK)] = HOUR
+    cover: Annotated[Duration, Between(SECOND, WEEK)] = HOUR
 
     @field_validator("rate_windows")
     @classmethod

@@ -30,7 +30,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from schemas.durations import Duration, between, render_duration
+from schemas.durations import Between, Duration, render_duration
 from schemas.ids import TextId
 from schemas.limits import (
     FROZEN,
@@ -119,12 +119,6 @@ def _rule_id(text: str) -> str:
     return text
 
 
-def _at_most_one(factor: Decimal) -> Decimal:
-    if factor > 1:
-        raise ValueError("must be at most 1")
-    return factor
-
-
 class Rule(BaseModel):
     """One instance of a rule kind, with its own id, scope and limits."""
 
@@ -138,9 +132,9 @@ class Rule(BaseModel):
     limits: Limits
     overrides: tuple[Override, ...] = ()
     recovery: Recovery = "manual"
-    cooldown: Annotated[Duration, between(SECOND, 8 * HOUR)] = 30 * MINUTE
-    probation: Annotated[Duration, between(SECOND, WEEK)] = 30 * MINUTE
-    probation_factor: Annotated[PositiveFraction, AfterValidator(_at_most_one)] = Decimal("0.5")
+    cooldown: Annotated[Duration, Between(SECOND, 8 * HOUR)] = 30 * MINUTE
+    probation: Annotated[Duration, Between(SECOND, WEEK)] = 30 * MINUTE
+    probation_factor: PositiveFraction = Decimal("0.5")
 
     @model_validator(mode="before")
     @classmethod
@@ -209,8 +203,10 @@ class Rule(BaseModel):
     @model_serializer(mode="wrap")
     def _flatten(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = handler(self)
-        limits: dict[str, Any] = data.pop("limits")
-        data["override"] = data.pop("overrides")
+        # Either may be left out: by `exclude`, or by `exclude_defaults`.
+        limits: dict[str, Any] = data.pop("limits", {})
+        if "overrides" in data:
+            data["override"] = data.pop("overrides")
         return data | limits
 
     def matches(self, product_id: str, room_id: str | None, category: str | None) -> bool:

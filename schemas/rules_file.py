@@ -80,7 +80,7 @@ class _Reading:
     def rules(self, data: Mapping[str, Any]) -> tuple[Rule, ...]:
         for key in data:
             if key != "rule":
-                self._add((key,), f'"{key}" is not known here: a rules file holds [[rule]] tables')
+                self._add((key,), f"{_quoted(key)} is not known here: a rules file holds [[rule]] tables")
         tables = data.get("rule")
         if tables is None:
             self._add((), 'the file has no [[rule]]; to switch a rule off, write mode = "off"')
@@ -99,7 +99,11 @@ class _Reading:
             return Rule.model_validate(table)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
+        places = {each["loc"] for each in details}
         for each in details:
+            # A list with a wrong item is also reported as too short by that item.
+            if each["type"] == "too_short" and any(place[:-1] == each["loc"] for place in places if place):
+                continue
             location = tuple(step for step in each["loc"] if step != "limits")
             words = _unknown(location, table) if each["type"] == "extra_forbidden" else _said(location, in_words(each))
             self._add(("rule", index, *location), f"{_name(table, index)}: {words}")
@@ -111,7 +115,7 @@ class _Reading:
             rule_id = table.get("id") if isinstance(table, dict) else None
             if isinstance(rule_id, str) and first.setdefault(rule_id, index) != index:
                 line = self._line(("rule", first[rule_id], "id"))
-                self._add(("rule", index, "id"), f'rule "{rule_id}": the rule on line {line} has the same id')
+                self._add(("rule", index, "id"), f"rule {_quoted(rule_id)}: the rule on line {line} has the same id")
 
     def _add(self, path: Path, message: str) -> None:
         self.problems.append(FileProblem(self._line(path), message))
@@ -124,7 +128,12 @@ class _Reading:
 
 def _name(table: object, index: int) -> str:
     rule_id = table.get("id") if isinstance(table, dict) else None
-    return f'rule "{rule_id}"' if isinstance(rule_id, str) else f"rule {index + 1}"
+    return f"rule {_quoted(rule_id)}" if isinstance(rule_id, str) else f"rule {index + 1}"
+
+
+def _quoted(text: str) -> str:
+    """Return what somebody wrote, on one line and without what could steer a terminal."""
+    return f'"{"".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)}"'
 
 
 def _said(location: Path, words: str) -> str:
@@ -146,14 +155,14 @@ def _unknown(location: Path, table: object) -> str:
     elif where == "overrides":
         known = _SCOPE_KEYS | limits
         if key in _RULE_KEYS:
-            return f'"{key}" is no limit: an override cannot change it'
+            return f"{_quoted(key)} is no limit: an override cannot change it"
     else:
         known = _RULE_KEYS | limits
     owners = [other for other, model in LIMITS.items() if key in model.model_fields]
     if where != "match" and owners and kind in LIMITS:
-        return f'"{key}" is a limit of {" and ".join(owners)}, not of {kind}'
+        return f"{_quoted(key)} is a limit of {' and '.join(owners)}, not of {kind}"
     close = get_close_matches(key, sorted(known), n=1)
-    return f'"{key}" is not known here' + (f', did you mean "{close[0]}"?' if close else "")
+    return f"{_quoted(key)} is not known here" + (f', did you mean "{close[0]}"?' if close else "")
 
 
 def render_rules(rules: Iterable[Rule]) -> str:

@@ -5,10 +5,10 @@ languages: `schemas/generated/partition-vectors.json`, explained in docs/partiti
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from zlib import crc32
 
 from schemas.errors import ConfigurationError
@@ -145,13 +145,12 @@ def topics(names: TopicNames, partitions: int) -> tuple[Topic, ...]:
 
     Raises ConfigurationError when a name is not one that Kafka takes, or stands for two topics.
     """
-    listed = (
+    _check(names, partitions)
+    return (
         *_shop(names),
         *_ours(names, partitions),
         *(_dead_letters(names, input_topic) for input_topic in names.inputs),
     )
-    _check(listed, partitions)
-    return listed
 
 
 def _shop(names: TopicNames) -> tuple[Topic, ...]:
@@ -286,15 +285,49 @@ def _dead_letters(names: TopicNames, input_topic: str) -> Topic:
     )
 
 
-def _check(listed: tuple[Topic, ...], partitions: int) -> None:
+class Misnamed(NamedTuple):
+    """A name that no topic can have, or that two have. Any of `settings`, fields of TopicNames, can mend it."""
+
+    settings: tuple[str, ...]
+    message: str
+
+
+def misnamed(names: TopicNames) -> list[Misnamed]:
+    """Return what is wrong with the names; what follows from another mistake is left out."""
+    found: dict[tuple[str, ...], Misnamed] = {}
+    seen: dict[str, tuple[Topic, str]] = {}
+    wrong: set[str] = set()
+    for topic, setting in _with_settings(names):
+        name, source = topic.name, topic.name.removeprefix(names.dead_letter_prefix)
+        letters = setting == "dead_letter_prefix"
+        if letters and source in wrong:
+            continue
+        settings = (setting, *((seen[source][1],) if letters and source in seen else ()))
+        if not _LEGAL_NAME.fullmatch(name) or name in {".", ".."}:
+            wrong.add(name)
+            words = f'"{name}" ({topic.holds}) is no name of a topic: Kafka takes 1 to 249 of a-z A-Z 0-9 . _ -'
+            found.setdefault(settings[:1], Misnamed(settings, words))
+        elif name in seen:
+            wrong.add(name)
+            other, another = seen[name]
+            words = f'"{name}" is the name of two topics: {other.holds} and {topic.holds}'
+            pair = (another, setting)
+            if len(set(pair)) > 1:
+                found.setdefault(pair, Misnamed(pair, words))
+        else:
+            seen[name] = topic, setting
+    return list(found.values())
+
+
+def _with_settings(names: TopicNames) -> Iterator[tuple[Topic, str]]:
+    """Yield all topics, each with the field of TopicNames that its name is, or begins with."""
+    yield from zip(_shop(names), ("orders", "returns", "complaints", "stock_levels"), strict=True)
+    yield from ((topic, "prefix") for topic in _ours(names, 1))
+    yield from ((_dead_letters(names, each), "dead_letter_prefix") for each in names.inputs)
+
+
+def _check(names: TopicNames, partitions: int) -> None:
     if partitions < 1:
         raise ConfigurationError(f"the signals topic needs at least 1 partition, not {partitions}")
-    seen: set[str] = set()
-    for topic in listed:
-        if not _LEGAL_NAME.fullmatch(topic.name) or topic.name in {".", ".."}:
-            raise ConfigurationError(
-                f'"{topic.name}" ({topic.holds}) is no name of a topic: Kafka takes 1 to 249 of a-z A-Z 0-9 . _ -'
-            )
-        if topic.name in seen:
-            raise ConfigurationError(f'"{topic.name}" is the name of two topics: {topic.holds} and another')
-        seen.add(topic.name)
+    if found := misnamed(names):
+        raise ConfigurationError("; ".join(each.message for each in found))

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
@@ -119,6 +120,17 @@ async def partition_counts(client: Mapping[str, Any]) -> dict[str, int]:
         except KafkaError as error:
             raise BrokerUnavailable(f"the broker at {addresses(client)} went away: {error!r}") from error
         return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
+
+
+def fetched_end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
+    """Return the end of an assigned partition as the last fetch told it, for its isolation level; -1 before any.
+
+    The embedded broker lists an end in the middle of the last batch ("latest" is its first offset + 1). What it tells
+    with a fetch is right.
+    """
+    stable = consumer.last_stable_offset(partition)
+    end = consumer.highwater(partition) if stable is None or stable < 0 else stable
+    return -1 if end is None else int(end)
 
 
 async def require_topics(client: Mapping[str, Any], needed: Mapping[str, int | None]) -> None:

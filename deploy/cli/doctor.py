@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from deploy.doctor import Finding
 
 
+_CODES = {"configuration": 2, "broker": 3}
+
+
 def doctor(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Find out what is wrong, and what to do about it.
 
-    Looks at settings, broker, topics, rules, dead letters, lag and clocks, and changes nothing. The exit code is 1 if
-    something is wrong.
+    Looks at settings, broker, topics, rules, dead letters, lag and clocks, and changes nothing. The exit code is
+    that of the first thing that is wrong: 2 for the configuration, 3 for the broker, 1 for something else.
     """
     import asyncio
     import logging
@@ -26,13 +29,13 @@ def doctor(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     findings = asyncio.run(_listen(examine(config), silent=as_json))
-    wrong = sum(each.state == "wrong" for each in findings)
+    wrong = [each.about for each in findings if each.state == "wrong"]
     if as_json:
         write_json({"ok": not wrong, "findings": [each._asdict() for each in findings]})
     else:
-        note(f"{wrong} of {len(findings)} things are wrong" if wrong else "all is well")
+        note(f"{len(wrong)} of {len(findings)} things are wrong" if wrong else "all is well")
     if wrong:
-        raise typer.Exit(1)
+        raise typer.Exit(_CODES.get(wrong[0], 1))
 
 
 async def _listen(findings: "AsyncIterator[Finding]", *, silent: bool) -> "list[Finding]":

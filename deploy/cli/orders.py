@@ -5,13 +5,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import orjson
 import typer
 
 from deploy.cli.options import AsJson, ConfigFile, load_settings, user
-from deploy.cli.output import printable, write, write_json
+from deploy.cli.output import note, printable, write, write_json
 
 if TYPE_CHECKING:
     from schemas.commands import Command
+
+_OPTIONS = {"product_id": "PRODUCT", "sku_id": "--sku", "expected_sequence": "--expected-sequence"} | {
+    name: f"--{name}" for name in ("reason", "actor", "rule")
+}
 
 Product = Annotated[str, typer.Argument(metavar="PRODUCT", help="The product_id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the product's history.")]
@@ -24,7 +29,9 @@ ExpectedSequence = Annotated[
     int | None,
     typer.Option("--expected-sequence", help="Change nothing if the product's sequence is another one by then."),
 ]
-Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="How long to wait for the answer.")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=3600, help="How long to wait for the answer.")
+]
 
 
 def pause(
@@ -43,7 +50,7 @@ def pause(
 
     Until it is released, or the time is over.
     """
-    more = {"expires_at": _end(lasting, until), "expected_sequence": expected_sequence}
+    more = {"expires_at": _end(lasting, until, None), "expected_sequence": expected_sequence}
     _send("pause", product_id, reason, actor, more, timeout=timeout, config=config, as_json=as_json)
 
 
@@ -63,9 +70,11 @@ def allow(
 
     For at most 24 hours: --for or --until is needed.
     """
+    from streams.engine.commands import LONGEST_ALLOW_MS
+
     if lasting is None and until is None:
         raise typer.BadParameter("an allow needs an end: --for 30m, or --until TIME; 24 hours at most")
-    more = {"expires_at": _end(lasting, until), "expected_sequence": expected_sequence}
+    more = {"expires_at": _end(lasting, until, LONGEST_ALLOW_MS), "expected_sequence": expected_sequence}
     _send("allow", product_id, reason, actor, more, timeout=timeout, config=config, as_json=as_json)
 
 
@@ -145,7 +154,8 @@ def _send(
     settings = load_settings(config)
     command = _command({"action": action, "product_id": product_id, "reason": reason, "actor": actor or user(), **more})
     patience = timedelta(seconds=timeout)
-    events = asyncio.run(order(settings.kafka_config(), settings.topics, command, patience))
+    events, unknown = asyncio.run(order(settings.kafka_config(), settings.topics, command, patience))
+    rejected = any(event.type == "command.rejected" for event in events)
     if as_json:
         write_json([event.model_dump(mode="json") for event in events])
     else:
@@ -155,7 +165,11 @@ def _send(
         but = f" but for {', '.join(paused.skus)}" if paused.skus else ""
         now = "paused" if paused.product else f"on sale{but}"
         write(f"{printable(product_id)} is {now} now.")
-    if any(event.type == "command.rejected" for event in events):
+    if unknown:
+        hint = f"no record of product {printable(product_id)} is known: is the id right?"
+        hint += "" if rejected else f" The {action} holds all the same."
+        note(orjson.dumps({"note": hint}).decode() if as_json else f"note: {hint}")
+    if rejected:
         raise typer.Exit(1)
 
 
@@ -165,24 +179,36 @@ def _command(data: dict[str, Any]) -> "Command":
     from pydantic import ValidationError
 
     from schemas.commands import Command
+    from schemas.wording import in_words
 
     try:
         return Command.model_validate({**data, "command_id": str(uuid4()), "issued_at": time.time_ns() // 1_000_000})
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        problems = "; ".join(
+            f"{_OPTIONS.get(str(each['loc'][0]), each['loc'][0])} {in_words(each)}" for each in error.errors()
+        )
         raise typer.BadParameter(problems) from error
 
 
-def _end(lasting: str | None, until: str | None) -> int | None:
-    """Return when an override ends (ms), from --for or --until; None for neither."""
+def _end(lasting: str | None, until: str | None, longest_ms: int | None) -> int | None:
+    """Return when an override ends (ms), from --for or --until; None for neither. `longest_ms`: from now."""
     from schemas.durations import milliseconds, parse_duration
-    from schemas.times import to_ms
+    from schemas.times import END_MS, from_ms, to_ms
 
+    if lasting is None and until is None:
+        return None
     if lasting is not None and until is not None:
         raise typer.BadParameter("--for and --until say the same: give one")
+    option = "--for" if until is None else "--until"
+    now = time.time_ns() // 1_000_000
     try:
-        if lasting is not None:
-            return time.time_ns() // 1_000_000 + milliseconds(parse_duration(lasting))
-        return to_ms(until) if until is not None else None
+        end = to_ms(until) if lasting is None else to_ms(now + milliseconds(parse_duration(lasting)))
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise typer.BadParameter(f"{option} {lasting or until}: {error}") from error
+    latest = END_MS if longest_ms is None else now + longest_ms
+    if not now < end <= latest:
+        words, longest = "more than 0s", " and at most 24h"
+        if until is not None:
+            words, longest = f"after {from_ms(now)}, which is now", ", and at most 24h later"
+        raise typer.BadParameter(f"{option} {lasting or until}: must be {words}{longest if longest_ms else ''}")
+    return end

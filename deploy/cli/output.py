@@ -59,6 +59,11 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def counted(number: int, noun: str) -> str:
+    """Return "1 rule", "2 rules"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """Return text that came from outside without what could steer a terminal."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

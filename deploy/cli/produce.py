@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.options import AsJson, ConfigFile, load_settings
-from deploy.cli.output import note, write_json
+from deploy.cli.output import counted, note, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ def produce(
     if as_json:
         write_json({"topic": topic, "records": count})
     else:
-        note(f"{count} record{'' if count == 1 else 's'} written to {topic}.")
+        note(f"{counted(count, 'record')} written to {topic}.")
 
 
 async def _produce(kafka: "KafkaConfig", topic: str, lines: "Iterable[bytes]") -> int:

@@ -1,11 +1,12 @@
 """The program: all commands under one name, and how their failures are told.
 
-Exit codes: 0 done; 1 something is wrong, or nobody answered; 2 wrong usage, settings or topics; 3 the broker; 4 the
-signals log; 130 interrupted; 141 the reader of our output went away.
+The same cause has the same exit code in every command (docs/exit-codes.md). A failure is one message on standard error
+and never a traceback; with --json it is one JSON object there, `{"error": ..., "next": ...}`.
 """
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -13,34 +14,70 @@ from typer.core import TyperGroup
 
 from deploy.cli import convert, dlq, doctor, fuse, processes, produce, replay, rules, simulate, topics, up
 
+FAILED = 1
 INTERRUPTED = 130
 READER_GONE = 141
 
+EXIT_CODES = """\
+Exit codes: 0 done; 1 it did not work, or something is wrong; 2 what was given is wrong: usage, settings, files, topics;
+3 the broker; 4 the signals log; 130 interrupted; 141 the reader of the output went away (docs/exit-codes.md)."""
+
 
 class _Commands(TyperGroup):
-    """The commands, with expected failures said in one short message and without a traceback."""
+    """The commands; what they may fail by is told here, for people or for programs."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        """Run, and end the process with the exit code."""
         from schemas.errors import LivefuseError
 
+        given = sys.argv[1:] if args is None else list(args)
+        as_json = "--json" in (given[: given.index("--")] if "--" in given else given)
+        try:
+            code = super().main(given, *more, **options | {"standalone_mode": False})
+        except LivefuseError as error:
+            _tell(str(error), error.next_step, as_json=as_json)
+            sys.exit(error.exit_code)
+        except typer.TyperException as error:
+            if as_json:
+                context = getattr(error, "ctx", None)
+                command = context.command_path if context else self.name
+                _tell(error.format_message(), f"See `{command} --help`.", as_json=True)
+            else:
+                error.show()  # type: ignore[attr-defined]  # all that Typer raises has it
+            sys.exit(error.exit_code)
+        except OSError as error:
+            # What a command opens it reports itself; this is what standard output does not take.
+            words = f"standard output cannot be written: {error.strerror or error}."
+            _tell(words, "Look at where it goes: a full disk, a closed terminal.", as_json=as_json)
+            _forget_output()
+            sys.exit(FAILED)
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: Any) -> Any:
         try:
             result = super().invoke(ctx)
             # What is still buffered may find the reader gone; better here than at the end of the interpreter.
             sys.stdout.flush()
-        except LivefuseError as error:
-            typer.echo(f"livefuse: {error}", err=True)
-            raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             raise typer.Exit(INTERRUPTED) from error
         except BrokenPipeError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_output()
             raise typer.Exit(READER_GONE) from error
-        except OSError as error:
-            # What a command opens it reports itself; this is what standard output does not take.
-            typer.echo(f"livefuse: standard output cannot be written: {error.strerror or error}.", err=True)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(1) from error
         return result
+
+
+def _tell(error: str, next_step: str, *, as_json: bool) -> None:
+    if as_json:
+        import orjson
+
+        typer.echo(orjson.dumps({"error": error, "next": next_step}).decode(), err=True)
+    else:
+        typer.echo(f"livefuse: {error}", err=True)
+
+
+def _forget_output() -> None:
+    """Let nothing that is still buffered fail once more at the end of the interpreter."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(
@@ -51,6 +88,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
 )
 
 

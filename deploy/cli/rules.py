@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.options import AsJson, ConfigFile, load_settings, user
-from deploy.cli.output import note, write, write_json
+from deploy.cli.output import counted, note, write, write_json
 
 if TYPE_CHECKING:
     from schemas.rules import Rule
@@ -31,7 +31,7 @@ def check(file: RulesFile, *, as_json: AsJson = False) -> None:
     if as_json:
         write_json({"ok": True, "rules": [rule.model_dump(mode="json") for rule in rules]})
     else:
-        write(f"{file}: {len(rules)} rules, no errors")
+        write(f"{file}: {counted(len(rules), 'rule')}, no errors")
 
 
 @app.command()

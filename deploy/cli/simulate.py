@@ -1,11 +1,13 @@
 """`livefuse simulate`: a made-up sale, to Kafka or to a capture file."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
+import orjson
 import typer
 
 from deploy.cli.options import AsJson, ConfigFile, load_settings
@@ -17,23 +19,31 @@ if TYPE_CHECKING:
 
 DEFAULT_DURATION = "2h"
 
+Pace = Literal["live"] | float | None
+"""At the records' own times, so many a second, or (None) as fast as possible."""
+
 
 def simulate(
     *,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed and start make the same sale.")] = 1,
+    seed: Annotated[int | None, typer.Option("--seed", help="The same seed and start make the same sale; 1.")] = None,
     start: Annotated[
         str | None, typer.Option("--start", metavar="TIME", help="Event time of the first second.")
     ] = None,
     duration: Annotated[
-        str, typer.Option("--duration", metavar="DURATION", help="How long; `endless`.")
-    ] = DEFAULT_DURATION,
+        str | None, typer.Option("--duration", metavar="DURATION", help="How long: 2h if nothing is said; `endless`.")
+    ] = None,
     records: Annotated[int | None, typer.Option("--records", min=1, help="End after so many records.")] = None,
     products: Annotated[int | None, typer.Option("--products", help="How many products there are.")] = None,
     rooms: Annotated[int | None, typer.Option("--rooms", help="How many rooms sell at once.")] = None,
     orders_per_second: Annotated[float | None, typer.Option("--orders", metavar="N", help="Orders a second.")] = None,
     programme: Annotated[str | None, typer.Option("--programme", help="Incidents and traps: show, demo, none.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="The endless sale of `livefuse up`, from now on.")] = False,
-    rate: Annotated[str, typer.Option("--rate", help="live (at its own times), max, or records a second.")] = "live",
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            "--rate", metavar="RATE", help="live (at its own times) if nothing is said, max, or records a second."
+        ),
+    ] = None,
     capture: Annotated[
         Path | None, typer.Option("--capture", metavar="FILE", help="Write a capture (.gz, .xz, -) and send nothing.")
     ] = None,
@@ -54,33 +64,59 @@ def simulate(
     """
     from deploy.simulator import Sale
 
-    if source is not None and (capture is not None or labels is not None):
-        raise typer.BadParameter("--from sends a capture; it does not go with --capture or --labels")
-    chosen = {
-        "products": products, "rooms": rooms, "orders_per_second": orders_per_second, "programme": programme,
+    shape = {
+        "--start": start, "--duration": duration, "--records": records, "--products": products, "--rooms": rooms,
+        "--orders": orders_per_second, "--programme": programme,
     }  # fmt: skip
+    made = {"--seed": seed, **shape, "--demo": demo or None, "--labels": labels}
+    if source is not None:
+        _refuse("--from sends a capture as it is", made | {"--capture": capture})
+    if demo:
+        _refuse("--demo is a sale of its own", {name: given for name, given in shape.items() if name != "--start"})
+        _refuse("--demo has no end", {"--labels": labels})
+    if capture is not None:
+        _refuse("--capture writes as fast as possible", {"--rate": rate})
+    if labels is not None:
+        if duration == "endless" and records is None:
+            raise typer.BadParameter(
+                "--labels are written at the end: a sale of --duration endless needs --records too"
+            )
+        if capture is not None and labels.absolute() == capture.absolute():
+            raise typer.BadParameter("--capture and --labels name the same file")
+    pace = _rate(rate or "live")
     sale = None
     if source is None:
-        begin = _start(start, rate, duration, to_kafka=capture is None)
-        sale = Sale(_sale_config(begin, seed, duration, records, chosen, demo=demo))
+        begin = _start(start, pace, duration or DEFAULT_DURATION, to_kafka=capture is None)
+        chosen = {
+            "products": products, "rooms": rooms, "orders_per_second": orders_per_second, "programme": programme,
+        }  # fmt: skip
+        length = duration or DEFAULT_DURATION
+        sale = Sale(_sale_config(begin, 1 if seed is None else seed, length, records, chosen, demo=demo))
     count, began = 0, time.monotonic()
     if capture is not None and sale is not None:
         count = _to_file(sale, capture)
     else:
         progress = None if quiet else _progress
-        count = _to_kafka(sale, source, rate, load_settings(config), progress)
+        count = _to_kafka(sale, source, pace, load_settings(config), progress)
     found = _write_labels(sale, labels) if sale is not None else None
     seconds = time.monotonic() - began
     facts = {"records": count, "seconds": round(seconds, 3), "labels": found}
-    if str(capture) == "-":
-        note(f"{count:,} records in {seconds:.1f} s")
+    if "-" in {str(capture), str(labels)}:
+        # Standard output has the records, or the labels.
+        note(orjson.dumps(facts).decode() if as_json else f"{count:,} records in {seconds:.1f} s")
     elif as_json:
         write_json(facts)
     else:
         write(f"{count:,} records {'written' if capture else 'sent'} in {seconds:.1f} s")
 
 
-def _start(start: str | None, rate: str, duration: str, *, to_kafka: bool) -> datetime | None:
+def _refuse(why: str, others: Mapping[str, object]) -> None:
+    """Raise BadParameter when one of the other options was given."""
+    if given := [name for name, value in others.items() if value is not None]:
+        raise typer.BadParameter(f"{why}; it does not go with {', '.join(given)}")
+
+
+def _start(start: str | None, pace: Pace, duration: str, *, to_kafka: bool) -> datetime | None:
     """Return when the sale begins: now if it is sent live, so that it ends now if it is sent fast; None: as always."""
     from schemas.durations import parse_duration
     from schemas.times import to_ms
@@ -95,7 +131,7 @@ def _start(start: str | None, rate: str, duration: str, *, to_kafka: bool) -> da
     now = datetime.now(UTC).replace(microsecond=0)
     length = DEFAULT_DURATION if duration == "endless" else duration
     try:
-        return now if rate == "live" else now - parse_duration(length)
+        return now if pace == "live" else now - parse_duration(length)
     except ValueError as error:
         raise typer.BadParameter(f"--duration: {error}") from error
 
@@ -142,7 +178,7 @@ def _write_labels(sale: "Sale", path: Path | None) -> int | None:
 
 
 def _to_kafka(
-    sale: "Sale | None", source: Path | None, rate: str, settings: "Settings", progress: Callable[[int], None] | None
+    sale: "Sale | None", source: Path | None, pace: Pace, settings: "Settings", progress: Callable[[int], None] | None
 ) -> int:
     import asyncio
 
@@ -150,13 +186,13 @@ def _to_kafka(
     from deploy.simulator import capture
 
     if sale is not None:
-        return asyncio.run(_send(sale.records(), rate, settings, progress))
+        return asyncio.run(_send(sale.records(), pace, settings, progress))
     with opened_for_reading(source or Path("-")) as lines:
-        return asyncio.run(_send(capture.read(lines), rate, settings, progress))
+        return asyncio.run(_send(capture.read(lines), pace, settings, progress))
 
 
 async def _send(
-    records: "Iterable[CaptureRecord]", rate: str, settings: "Settings", progress: Callable[[int], None] | None
+    records: "Iterable[CaptureRecord]", pace: Pace, settings: "Settings", progress: Callable[[int], None] | None
 ) -> int:
     from deploy.kafka import in_our_words, partitions_of
     from deploy.simulator.feed import feed
@@ -171,12 +207,10 @@ async def _send(
         await partitions_of(reached, [real.orders, real.returns, real.complaints, real.stock_levels])
         known = reached.transactions
         idempotent = await supports_transactions(reached.client) if known is None else known
-        return await feed(
-            records, reached.client, names=names, rate=_rate(rate), idempotent=idempotent, progress=progress
-        )
+        return await feed(records, reached.client, names=names, rate=pace, idempotent=idempotent, progress=progress)
 
 
-def _rate(rate: str) -> Literal["live"] | float | None:
+def _rate(rate: str) -> Pace:
     if rate == "live":
         return "live"
     if rate == "max":
@@ -185,7 +219,7 @@ def _rate(rate: str) -> Literal["live"] | float | None:
         found = float(rate)
     except ValueError:
         found = 0.0
-    if found <= 0:
+    if not 0 < found < inf:
         raise typer.BadParameter(f"--rate is live, max, or records a second, not {rate}")
     return found
 

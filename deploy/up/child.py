@@ -149,6 +149,9 @@ def _parsed(text: str) -> dict[str, str]:
 def _told(text: str) -> str:
     """Return a line of a child's log as a person reads it; "" when it is no log line."""
     data = _parsed(text)
+    if "next" in data:
+        # How a command tells why it ends.
+        return data["error"]
     rest = [
         f"{name}={value}" for name, value in data.items() if name not in {"at", "level", "logger", "event", "message"}
     ]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from deploy.settings import Settings
-from deploy.up.child import Child, Tell
-from schemas.errors import LivefuseError
+from deploy.up.child import USAGE, Child, Tell
+from schemas.errors import ConfigurationError, LivefuseError
 
 # With the broker's they make less than five seconds, even if all have to be killed.
 SIMULATOR_GRACE_S: Final = 0.5
@@ -56,7 +56,8 @@ class Processes:
             await child.look_after()
             if child.exit_code is not None and not child.may_restart:
                 said = "\n  ".join(child.last_lines)
-                raise LivefuseError(f"the {child.name} cannot run (exit code {child.exit_code}):\n  {said}")
+                kind = ConfigurationError if child.exit_code == USAGE else LivefuseError
+                raise kind(f"the {child.name} cannot run (exit code {child.exit_code}):\n  {said}")
 
     async def stop(self) -> None:
         """End all: what feeds before what is fed."""

@@ -17,7 +17,7 @@ from deploy.topics import carry_out, plan_topics
 from deploy.up.processes import Processes
 from deploy.up.screen import Screen
 from deploy.up.watcher import Watcher
-from schemas.errors import BrokerError, LivefuseError
+from schemas.errors import BrokerError
 
 LOOK_EVERY_S: Final = 1.0
 READY_WITHIN_S: Final = 60.0
@@ -76,7 +76,7 @@ def _on_embedded(settings: Settings, broker: EmbeddedBroker) -> Settings:
     try:
         broker.start()
     except EmbeddedBrokerError as error:
-        raise LivefuseError(str(error)) from error
+        raise BrokerError(str(error)) from error
     quick = min(settings.session_timeout, JOIN_QUICKLY)
     return settings.model_copy(update={"bootstrap_servers": (broker.bootstrap,), "session_timeout": quick})
 

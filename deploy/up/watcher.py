@@ -17,11 +17,17 @@ from schemas.events import FuseEvent, FuseState
 
 LAST_EVENTS: Final = 200
 ANSWER_WITHIN_S: Final = 1.5
+SETTLED_S: Final = 3.0
+"""A lane at rest flushes once a second, and Faust commits half a second later."""
 
 
 @dataclass
 class Picture:
-    """How things stand. Rates are records a second; `intake_lag` is in records, `worker_lag` in frames."""
+    """How things stand. Rates are records a second; `intake_lag` is in records, `worker_lag` in frames.
+
+    What is younger than `SETTLED_S` does not count as lag: there are frames all the time, and what a process has done
+    it commits a little later.
+    """
 
     records: int = 0
     rate: float = 0.0
@@ -64,6 +70,7 @@ class Watcher:
         self._inputs: list[TopicPartition] = []
         self._signals: list[TopicPartition] = []
         self._looked_at = 0.0
+        self._ends: deque[tuple[float, dict[TopicPartition, int]]] = deque()
 
     async def begin(self) -> None:
         """Find the partitions; read states from the beginning and events from now on."""
@@ -76,8 +83,10 @@ class Watcher:
         events = await partitions_of(reached, [names.fuse_events])
         offsets = await self._asking.beginning_offsets(states) | await self._asking.end_offsets(events)
         start_at(self._listening, offsets)
-        self.picture.records = sum((await self._asking.end_offsets(self._inputs)).values())
+        ends = await self._asking.end_offsets([*self._inputs, *self._signals])
+        self.picture.records = sum(ends[each] for each in self._inputs)
         self._looked_at = asyncio.get_running_loop().time()
+        self._ends.append((self._looked_at, ends))
 
     async def groups(self) -> tuple[Group | None, Group | None]:
         """Return the consumer groups of the intakes and of the workers; None while the broker does not tell."""
@@ -106,8 +115,12 @@ class Watcher:
         records = sum(ends[each] for each in self._inputs)
         picture.rate = (records - picture.records) / max(now - self._looked_at, 0.001)
         picture.records, self._looked_at = records, now
-        picture.intake_lag = _lag(ends, read, self._inputs)
-        picture.worker_lag = _lag(ends, applied, self._signals)
+        self._ends.append((now, ends))
+        while self._ends[1][0] <= now - SETTLED_S:
+            self._ends.popleft()
+        _, settled = self._ends[0]
+        picture.intake_lag = _lag(settled, read, self._inputs)
+        picture.worker_lag = _lag(settled, applied, self._signals)
 
     async def listen(self) -> None:
         """Take fuse states and events in until cancelled."""

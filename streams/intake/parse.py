@@ -74,8 +74,10 @@ def read(
     except ValueError:
         return _refusal(reader.model, value)
     if timestamp is not None and 0 <= timestamp < signals[0][3] - FURTHEST_AHEAD_MS:
-        ahead_s = (signals[0][3] - timestamp) // 1000
-        return Refusal("future_timestamp", f"its time is {ahead_s} s ahead of the record's Kafka timestamp")
+        # Rounded up: what is refused is never said to be as far ahead as is allowed.
+        ahead_s, allowed_s = -((timestamp - signals[0][3]) // 1000), FURTHEST_AHEAD_MS // 1000
+        words = f"its time is {ahead_s:,} s ahead of the record's Kafka timestamp, more than the {allowed_s} s allowed"
+        return Refusal("future_timestamp", words)
     return signals
 
 

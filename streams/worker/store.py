@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerRefused, BrokerUnavailable, StateError
-from streams.client import REFUSALS
+from streams.client import REFUSALS, fetched_end
 
 LANE_KEY: Final = b"\x00lane"
 _VERSION: Final = 1
@@ -95,6 +95,7 @@ class Store:
             deadline = time.monotonic() + _PATIENCE_S
             while await consumer.position(state) < end:
                 fetched = await consumer.getmany(state, timeout_ms=1_000, max_records=_RECORDS_AT_ONCE)
+                end = max(end, fetched_end(consumer, state))
                 for each in fetched.get(state, ()):
                     if each.key == LANE_KEY:
                         record = each.value

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
+from schemas.errors import BrokerError, LivefuseError, LogError
 
 LIVEFUSE = [sys.executable, "-m", "deploy.cli"]
 NOON_MS = 1_794_398_400_000
@@ -79,6 +81,36 @@ def test_without_a_broker_the_setting_is_named(arguments: list[str]) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["allow", "--for", "25h"], "--for 25h: must be more than 0s and at most 24h"),
+        (["allow", "--for", "0s"], "--for 0s: must be more than 0s and at most 24h"),
+        (["pause", "--for", "0s"], "--for 0s: must be more than 0s"),
+        (["pause", "--for", "soon"], "--for soon: must be a duration"),
+        (["pause", "--for", "99999d"], "--for 99999d: must lie between 2000 and 2100"),
+        (["allow", "--until", "2020-01-01T00:00:00Z"], ", which is now, and at most 24h later"),
+        (["allow", "--until", "2099-01-01T00:00:00Z"], "2099-01-01T00:00:00Z: must be after 20"),
+        (["pause", "--until", "2020-01-01T00:00:00Z"], ", which is now\n"),
+        (["pause", "--until", "tomorrow"], "--until tomorrow: must be RFC 3339"),
+        (["allow"], "needs an end"),
+        (["pause", "--for", "1h", "--until", "2099-01-01T00:00:00Z"], "give one"),
+        (["pause", "--expected-sequence", "-1"], "--expected-sequence must be greater than or equal to 0"),
+        (["pause", "--timeout", "0"], "--timeout"),
+    ],
+)
+def test_an_override_has_a_length_that_can_be(arguments: list[str], expected: str) -> None:
+    result = run("fuse", *arguments, "--reason", "x", "p42")
+    assert result.exit_code == 2
+    assert expected in result.stderr
+    assert "LIVEFUSE_BOOTSTRAP_SERVERS" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["allow", "--for", "24h"], ["pause", "--for", "25h"], ["pause"]])
+def test_overrides_that_can_be_only_lack_a_broker_here(arguments: list[str]) -> None:
+    assert "LIVEFUSE_BOOTSTRAP_SERVERS" in run("fuse", *arguments, "--reason", "x", "p42").stderr
+
+
 def test_a_broker_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEFUSE_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     result = run("fuse", "list")
@@ -88,17 +120,71 @@ def test_a_broker_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch)
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_the_same_cause_has_the_same_exit_code_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    for arguments in (
+        ["replay", missing],
+        ["replay", "-", "--rules", missing],
+        ["rules", "check", missing],
+        ["rules", "apply", missing],
+        ["convert", "online-retail", missing],
+        ["simulate", "--capture", f"{missing}/x"],
+        ["topics", "list", "--config", missing],
+        ["doctor", "--config", missing],
+    ):
+        assert run(*arguments).exit_code == 2, arguments
+    monkeypatch.setenv("LIVEFUSE_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    for command in (["topics", "list"], ["rules", "show"], ["dlq", "list"], ["doctor"], ["produce", "live.orders"]):
+        assert run(*command).exit_code == 3, command
+    assert run("dlq", "show", "nonsense").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fuze"],
+        ["--nonsense"],
+        ["fuse", "pause", "p42"],
+        ["simulate", "--rate", "fast"],
+        ["rules", "check", "/nowhere/rules.toml"],
+        ["replay", "/nowhere/capture"],
+        ["convert", "online-retail", "/nowhere/data"],
+        ["topics", "apply", "--config", "/nowhere/settings.toml"],
+        ["intake"],
+        ["worker"],
+        ["up", "--workers", "0"],
+    ],
+)
+def test_with_json_a_failure_is_one_object(arguments: list[str]) -> None:
+    plain, result = run(*arguments), run(*arguments, "--json")
+    assert result.exit_code == plain.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    told = json.loads(line)
+    assert list(told) == ["error", "next"]
+    assert all(told.values())
+    assert told["error"].splitlines()[-1].strip() in plain.stderr
+
+
+def test_the_help_tells_the_exit_codes_and_the_page_says_more() -> None:
+    told = " ".join(run("--help").stdout.split())
+    page = (Path(__file__).parents[2] / "docs" / "exit-codes.md").read_text()
+    codes = set(re.findall(r"^\| (\d+) \|", page, re.MULTILINE))
+    assert codes == set(re.findall(r"(?:: |; )(\d+) ", told.partition("Exit codes")[2]))
+    assert {str(LivefuseError.exit_code), str(BrokerError.exit_code), str(LogError.exit_code)} < codes
+
+
 def test_wrong_settings_end_every_command_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEFUSE_PARTITONS", "3")
     for arguments in (["doctor"], ["up"], ["topics", "apply"], ["worker"]):
         result = run(*arguments)
-        assert result.exit_code in {1, 2}
+        assert result.exit_code == 2
         assert "did you mean LIVEFUSE_PARTITIONS?" in result.stdout + result.stderr
 
 
 def test_doctor_says_what_to_do() -> None:
     result = run("doctor", "--json")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     told = json.loads(result.stdout)
     assert not told["ok"]
     assert told["findings"][0]["about"] == "configuration"
@@ -139,17 +225,36 @@ def test_what_is_no_capture_is_told_with_its_line(tmp_path: Path, content: str, 
     capture = tmp_path / "capture.jsonl"
     capture.write_text(content)
     result = run("replay", str(capture))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert expected in result.stderr
     assert "Traceback" not in result.stderr
-    assert run("replay", str(tmp_path / "missing")).exit_code == 1
+    assert run("replay", str(tmp_path / "missing")).exit_code == 2
+
+
+def test_the_mark_in_front_of_utf_8_is_no_part_of_a_capture(tmp_path: Path) -> None:
+    capture = tmp_path / "capture.jsonl"
+    capture.write_text(complaints(51), encoding="utf-8-sig")
+    packed = tmp_path / "capture.jsonl.gz"
+    packed.write_bytes(gzip.compress(capture.read_bytes()))
+    plain = run("replay", "-", standard_input=complaints(51)).stdout
+    assert plain
+    assert run("replay", str(capture)).stdout == run("replay", str(packed)).stdout == plain
+    assert run("replay", "-", standard_input=capture.read_text(encoding="utf-8")).stdout == plain
+
+
+def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.jsonl"
+    for arguments in (["replay", str(missing)], ["convert", "online-retail", str(missing)]):
+        result = run(*arguments)
+        assert result.stderr.count(str(missing)) == 1
+        assert "cannot be read: No such file or directory." in result.stderr
 
 
 def test_damaged_compression_is_told(tmp_path: Path) -> None:
     capture = tmp_path / "capture.jsonl.gz"
     capture.write_bytes(gzip.compress(complaints(51).encode())[:-20])
     result = run("replay", str(capture))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "cannot be read" in result.stderr
 
 
@@ -158,12 +263,16 @@ def test_rules_check_names_every_error_with_its_line(tmp_path: Path) -> None:
     rules.write_text('[[rule]]\nid = "a"\nkind = "complaint_surge"\nmore_than = -1\n\n[[rule]]\nid = "b"\nkind = "x"\n')
     result = run("rules", "check", str(rules))
     assert result.exit_code == 2
-    assert "line 4" in result.stderr
-    assert "line 8" in result.stderr
+    assert f"{rules}:4: " in result.stderr
+    assert f"{rules}:8: " in result.stderr
     told = json.loads(run("rules", "check", str(rules), "--json").stdout)
     assert [problem["line"] for problem in told["problems"]] == [4, 8]
     rules.write_text('[[rule]]\nid = "a"\nkind = "oversell"\n')
-    assert run("rules", "check", str(rules)).exit_code == 0
+    assert run("rules", "check", str(rules)).stdout == f"{rules}: 1 rule, no errors\n"
+    rules.write_text(rules.read_text() * 2)
+    assert run("rules", "check", str(rules)).stderr.startswith(f"livefuse: {rules}:5: ")
+    rules.write_text(rules.read_text().replace('"a"', '"b"', 1))
+    assert run("rules", "check", str(rules)).stdout == f"{rules}: 2 rules, no errors\n"
     assert run("rules", "check", str(tmp_path / "missing.toml")).exit_code == 2
 
 
@@ -188,7 +297,21 @@ def test_a_simulated_sale_is_reproducible_and_replays_as_labelled(tmp_path: Path
         ["--duration", "5"],
         ["--start", "yesterday"],
         ["--programme", "circus", "--capture", "-"],
+        ["--rate", "nan"],
+        ["--rate", "inf"],
+        ["--rate", "0"],
+        ["--rate", "abc", "--capture", "-"],
+        ["--rate", "max", "--capture", "-"],
         ["--from", "x", "--capture", "y"],
+        ["--from", "x", "--labels", "y"],
+        ["--from", "x", "--seed", "1"],
+        ["--from", "x", "--demo"],
+        ["--from", "x", "--duration", "2h"],
+        ["--demo", "--records", "5"],
+        ["--demo", "--programme", "show"],
+        ["--demo", "--labels", "y"],
+        ["--duration", "endless", "--labels", "y", "--capture", "-"],
+        ["--labels", "y", "--capture", "y"],
         ["--capture", "/nowhere/x"],
         ["--products", "1", "--capture", "-"],
     ],
@@ -196,7 +319,9 @@ def test_a_simulated_sale_is_reproducible_and_replays_as_labelled(tmp_path: Path
 def test_simulate_refuses_what_makes_no_sense(arguments: list[str]) -> None:
     result = run("simulate", *arguments)
     assert result.exit_code == 2
+    assert "LIVEFUSE_BOOTSTRAP_SERVERS" not in result.stderr
     assert "Traceback" not in result.stderr
+    assert result.stdout == ""
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

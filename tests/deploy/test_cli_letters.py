@@ -1,9 +1,10 @@
 import json
+import time
 
 import pytest
 
 from deploy.cli.letters import as_plain, as_text, read_repairs
-from deploy.dead_letters import REPLAYED_FROM, DeadLetter, Repair, status, topic_of
+from deploy.dead_letters import REPLAYED_FROM, DeadLetter, Repair, refusals, status, topic_of
 from schemas.errors import DeadLetterError
 from schemas.topics import TopicNames
 
@@ -77,3 +78,26 @@ def test_a_topic_goes_by_several_names() -> None:
         assert topic_of(names, asked) == "dlq.shop.orders"
     with pytest.raises(DeadLetterError, match=r"dlq\.shop\.orders"):
         topic_of(names, "live.orders")
+
+
+def test_what_the_intake_would_refuse_again_is_known_before() -> None:
+    names = TopicNames()
+    good = b'{"complaint_id": "c1", "product_id": "p", "occurred_at": "2026-11-11T12:00:00Z"}'
+    for value, reason in ((b"{", "not_json"), (None, "empty"), (b"{}", "invalid"), (good, None)):
+        told = letter(value)
+        found = refusals(names, [told], {})
+        assert [each.reason for each in found.values()] == ([reason] if reason else [])
+        assert refusals(names, [told], {(0, 5): Repair(None, good)}) == {}
+        assert refusals(names, [told], {(0, 5): Repair(None, b"{")})[0, 5].reason == "not_json"
+
+
+def test_what_was_in_the_future_is_no_longer_when_its_time_has_come() -> None:
+    now_ms = time.time_ns() // 1_000_000
+    for ahead_ms, refused in ((0, False), (10 * 60_000, True)):
+        value = b'{"complaint_id": "c1", "product_id": "p", "occurred_at": %d}' % (now_ms + ahead_ms)
+        told = letter(value, **{"livefuse.reason": b"future_timestamp"})
+        assert bool(refusals(TopicNames(), [told], {})) is refused
+
+
+def test_a_letter_from_nowhere_is_left_to_the_one_who_sends_it() -> None:
+    assert refusals(TopicNames(complaints="other"), [letter(b"{")], {}) == {}

@@ -130,6 +130,17 @@ def test_a_child_that_dies_is_told_and_started_again() -> None:
         assert found["pid"] != worker["pid"]
 
 
+def test_at_rest_nothing_is_behind() -> None:
+    with running("--no-demo") as process:
+        until(process, "ready")
+        deadline = time.monotonic() + 60
+        at_rest = 0
+        while at_rest < 5:
+            assert time.monotonic() < deadline, "there was lag all the time, with nothing to do but ticks"
+            status = until(process, "status")
+            at_rest = 0 if status["worker_lag_frames"] or status["intake_lag_records"] else at_rest + 1
+
+
 def test_several_workers_on_the_embedded_broker_are_warned_about() -> None:
     with running("--no-demo", "--workers", "2") as process:
         assert "no transactions" in until(process, "notice")["text"]

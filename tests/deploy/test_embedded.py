@@ -93,6 +93,13 @@ def test_it_dies_with_a_parent_that_was_killed() -> None:
     assert not broker_answers(port)
 
 
+def test_nothing_is_left_of_it_in_the_file_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with EmbeddedBroker() as broker:
+        assert broker.pid
+        assert list(tmp_path.iterdir()) == [], "nor would there be if this process were killed now"
+
+
 def test_a_broker_that_ignores_sigterm_is_killed() -> None:
     broker = EmbeddedBroker()
     broker.start()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.settings import Settings
+from deploy.settings import Settings, paths
+from deploy.settings_page import PAGE, page
 from deploy.sources import variable
 from schemas.errors import ConfigurationError
 from schemas.topics import TopicNames
@@ -100,6 +101,68 @@ def test_every_error_is_told_at_once_with_its_place(tmp_path: Path) -> None:
     assert "LIVEFUSE_INTAKE__TICK_INTERVAL=5: must be a duration" in together
 
 
+def test_names_of_topics_and_the_login_are_told_with_all_else(tmp_path: Path) -> None:
+    file = tmp_path / "livefuse.toml"
+    file.write_text('[topics]\nreturns = "live.orders"\n\n[kafka]\nsasl_username = "shop"\nssl_cafile = "/nowhere"\n')
+    found = problems({"LIVEFUSE_PARTITIONS": "0", "LIVEFUSE_TOPICS__ORDERS": "live orders"}, file)
+    assert found == [
+        (
+            'LIVEFUSE_TOPICS__ORDERS=live orders: "live orders" (orders) is no name of a topic: '
+            "Kafka takes 1 to 249 of a-z A-Z 0-9 . _ -"
+        ),
+        (
+            f"{file}:5 (kafka.sasl_username) = 'shop': is a login, but kafka.security_protocol is PLAINTEXT: "
+            "set SASL_SSL there"
+        ),
+        (
+            f"{file}:6 (kafka.ssl_cafile) = '/nowhere': is for TLS, but kafka.security_protocol is PLAINTEXT: "
+            "set SSL or SASL_SSL there"
+        ),
+        "LIVEFUSE_PARTITIONS=0: must be greater than or equal to 1",
+        f"{file}:6 (kafka.ssl_cafile) = '/nowhere': the file cannot be read: No such file or directory",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ('orders = "live.returns"', "2 (topics.orders) = 'live.returns': \"live.returns\" is the name of two topics"),
+        ('orders = "livefuse.signals"', "2 (topics.orders) = 'livefuse.signals': \"livefuse.signals\" is the name"),
+        ('prefix = "my own."', "2 (topics.prefix) = 'my own.': \"my own.commands\" (operators"),
+        ('dead_letter_prefix = ""', "2 (topics.dead_letter_prefix) = '': \"live.stock-levels\" is the name of two"),
+        (f'orders = "{"x" * 246}"', "2 (topics.orders) = "),
+    ],
+)
+def test_one_wrong_name_is_one_error_at_its_own_line(tmp_path: Path, names: str, expected: str) -> None:
+    file = tmp_path / "livefuse.toml"
+    file.write_text(f"[topics]\n{names}\n")
+    (found,) = problems({}, file)
+    assert found.startswith(f"{file}:{expected}")
+
+
+def test_a_file_that_is_no_toml_hides_no_other_error(tmp_path: Path) -> None:
+    file = tmp_path / "livefuse.toml"
+    file.write_text("partitions = \n")
+    found = problems({"LIVEFUSE_PARTITIONS": "many"}, file)
+    assert "is not TOML" in found[0]
+    assert found[1:] == ["LIVEFUSE_PARTITIONS=many: must be a whole number"]
+
+
+def test_an_empty_section_says_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "livefuse.toml"
+    file.write_text("\ufeff[kafka]\n[topics]\n", encoding="utf-8")
+    assert Settings.load(file, {}) == Settings.load(None, {})
+
+
+def test_the_page_of_settings_is_current_and_has_them_all() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == page(), "run: make generate"
+    assert "## `[[pager.channel]]`" in text
+    for path in set(paths(Settings)) - {"pager.channel"}:
+        (row,) = (line for line in text.splitlines() if line.startswith(f"| `{variable(path)}` |"))
+        assert all(cell.strip() for cell in row.split("|")[1:-1]), row
+
+
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
@@ -111,7 +174,10 @@ def test_every_error_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         ({"LIVEFUSE_KAFKA": "x"}, "no such setting"),
         ({"LIVEFUSE_PARTITIONS__X": "1"}, "no such setting"),
         ({"LIVEFUSE_KAFKA__SSL_CAFILE": "/nowhere/ca.pem"}, "cannot be read"),
-        ({"LIVEFUSE_KAFKA__SECURITY_PROTOCOL": "sasl_ssl"}, "needs sasl_username"),
+        (
+            {"LIVEFUSE_KAFKA__SECURITY_PROTOCOL": "sasl_ssl"},
+            "needs LIVEFUSE_KAFKA__SASL_USERNAME and LIVEFUSE_KAFKA__SASL_PASSWORD_FILE",
+        ),
         ({"LIVEFUSE_KAFKA__SASL_USERNAME": "shop"}, "set SASL_SSL"),
         ({"LIVEFUSE_SESSION_TIMEOUT": "100ms"}, "LIVEFUSE_SESSION_TIMEOUT=100ms"),
     ],
@@ -143,7 +209,7 @@ def test_secrets_are_used_and_never_shown(tmp_path: Path) -> None:
         assert PASSWORD not in settings.model_dump_json()
     both = login | {"LIVEFUSE_KAFKA__SASL_PASSWORD": PASSWORD, "LIVEFUSE_KAFKA__SASL_PASSWORD_FILE": str(secret)}
     assert PASSWORD not in "\n".join(problems(both))
-    assert "both given" in "\n".join(problems(both))
+    assert "LIVEFUSE_KAFKA__SASL_PASSWORD is given too" in "\n".join(problems(both))
 
 
 def test_certificates_become_a_context(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
+from deploy.kafka import read
 from schemas.times import from_ms
+from streams.config import KafkaConfig
 from tests.kafka.broker import KafkaBroker
 
 pytestmark = pytest.mark.kafka
@@ -147,19 +149,41 @@ def test_an_operator_moves_a_fuse_and_sees_what_came_of_it(shop: Shop) -> None:
 
 
 def test_overrides_hold_end_and_are_rejected(shop: Shop) -> None:
-    (paused,) = shop.json("fuse", "pause", "word", "--reason", "recall", "--for", "30m", "--actor", "jo")
+    first = shop.run("fuse", "pause", "word", "--reason", "recall", "--for", "30m", "--actor", "jo", "--json")
+    (paused,) = json.loads(first.stdout)
+    assert "no record of product word is known" in json.loads(first.stderr)["note"]
     assert paused["paused"]["product"]
     assert paused["cause"]["action"] == "pause"
     assert "jo has said paused until" in shop.run("fuse", "show", "word").stdout
     conflict = shop.run("fuse", "release", "word", "--reason", "ok", "--expected-sequence", "7", code=1)
     assert "its sequence is another one" in conflict.stdout
-    assert "word is on sale now." in shop.run("fuse", "release", "word", "--reason", "ok").stdout
+    released = shop.run("fuse", "release", "word", "--reason", "ok")
+    assert "word is on sale now." in released.stdout
+    assert released.stderr == "", "said once is enough"
     nothing = shop.json("fuse", "release", "word", "--reason", "ok", code=1)
     assert nothing[0]["cause"]["rejected"] == "nothing_to_release"
     shop.run("fuse", "allow", "word", "--reason", "x", code=2)
-    shop.run("fuse", "allow", "word", "--reason", "x", "--for", "25h", code=1)
+    shop.run("fuse", "allow", "word", "--reason", "x", "--for", "25h", code=2)
     shop.run("fuse", "pause", "word", "--reason", "x", "--for", "1h", "--until", "2030-01-01T00:00:00Z", code=2)
     shop.run("fuse", "pause", "word", "--reason", "x", "--for", "soon", code=2)
+
+
+def test_a_product_that_is_known_is_paused_without_a_hint(shop: Shop) -> None:
+    stock = {"product_id": "known", "on_hand": 5, "occurred_at": now_ms()}
+    shop.send("stock_levels", stock)
+    shop.send("complaints", {"complaint_id": "k", "product_id": "heard", "occurred_at": now_ms()})
+
+    async def stored() -> set[bytes]:
+        config = KafkaConfig({"bootstrap_servers": shop.bootstrap})
+        return {record.key async for record in read(config, [f"{shop.prefix}.state"])}
+
+    eventually(lambda: {b"known", b"heard"} <= asyncio.run(stored()))
+    for product in ("known", "heard"):
+        paused = shop.run("fuse", "pause", product, "--reason", "x", "--json")
+        assert (json.loads(paused.stdout)[0]["sequence"], paused.stderr) == (1, "")
+    unknown = shop.run("fuse", "resume", "unheard-of", "--reason", "x", code=1)
+    assert unknown.stderr == "note: no record of product unheard-of is known: is the id right?\n"
+    assert shop.run("fuse", "pause", "lamp", "--reason", "x").stderr.endswith("The pause holds all the same.\n")
 
 
 def test_when_nobody_answers_it_says_what_to_check(shop: Shop) -> None:
@@ -218,8 +242,15 @@ def test_dead_letters_are_told_repaired_and_sent_back_once(shop: Shop, tmp_path:
     assert (sent["sent"], sent["failed"]) == (1, [])
     assert shop.json("dlq", "replay", "complaints", "--repaired", str(repaired))["sent"] == 0
 
-    assert shop.json("dlq", "replay", "complaints", "--reason", "not_json", "--dry-run")["sent"] == 2
-    assert shop.json("dlq", "replay", "complaints", "--reason", "not_json")["sent"] == 2
+    refused = shop.json("dlq", "replay", "complaints", "--reason", "not_json", code=1)
+    assert (refused["sent"], [each["reason"] for each in refused["would_fail"]]) == (0, ["not_json", "not_json"])
+    told = shop.run("dlq", "replay", "complaints", code=1)
+    assert told.stdout == "0 dead letters sent back; left alone: 1 replayed\n"
+    assert "the intake would refuse them again: 2 not_json, 1 empty" in told.stderr
+    assert "--force" in told.stderr
+    forced = ("dlq", "replay", "complaints", "--reason", "not_json", "--force")
+    assert shop.json(*forced, "--dry-run")["sent"] == 2
+    assert shop.json(*forced)["sent"] == 2
     # Unrepaired they come back, bytes unchanged, and are not sent round in circles.
     back = eventually(lambda: [each for each in shop.json("dlq", "list") if each["came_back"] == 2])
     assert (back[0]["reason"], back[0]["waiting"], back[0]["letters"]) == ("not_json", 0, 4)
@@ -229,17 +260,19 @@ def test_dead_letters_are_told_repaired_and_sent_back_once(shop: Shop, tmp_path:
     came_back = [each for each in values if each["status"] == "came back"]
     assert [each.get("value") or each["value_base64"] for each in came_back] == ['{"complaint_id"', "//4="]
     assert shop.json("dlq", "replay", "complaints", "--reason", "not_json") == {
-        "dry_run": False, "sent": 0, "left_alone": {"replayed": 2, "came back": 2}, "failed": [],
+        "dry_run": False, "sent": 0, "left_alone": {"replayed": 2, "came back": 2}, "would_fail": [], "failed": [],
     }  # fmt: skip
-    shop.run("dlq", "replay", "nonsense", code=1)
+    findings = {each["about"]: each for each in shop.json("doctor")["findings"]}
+    assert findings["dead letters"]["what"] == "1 wait to be looked at, 2 came back after they were sent"
+    shop.run("dlq", "replay", "nonsense", code=2)
 
 
 def test_hidden_values_cannot_become_repairs(shop: Shop, tmp_path: Path) -> None:
     hidden = tmp_path / "hidden.jsonl"
     hidden.write_text('{"partition": 0, "offset": 0, "value": "x", "hidden": true}\n')
-    assert "--reveal" in shop.run("dlq", "replay", "complaints", "--repaired", str(hidden), code=1).stderr
+    assert "--reveal" in shop.run("dlq", "replay", "complaints", "--repaired", str(hidden), code=2).stderr
     hidden.write_text("{}\n")
-    assert "line 1" in shop.run("dlq", "replay", "complaints", "--repaired", str(hidden), code=1).stderr
+    assert "line 1" in shop.run("dlq", "replay", "complaints", "--repaired", str(hidden), code=2).stderr
 
 
 def test_a_simulated_sale_goes_through_kafka(shop: Shop, tmp_path: Path) -> None:
@@ -254,7 +287,13 @@ def test_a_simulated_sale_goes_through_kafka(shop: Shop, tmp_path: Path) -> None
 
 
 def test_doctor_finds_nothing_wrong(shop: Shop) -> None:
+    def at_rest() -> Any:
+        found = {each["about"]: each["what"] for each in shop.json("doctor")["findings"]}
+        return found["intake lag"] == found["worker lag"] == "caught up"
+
+    eventually(at_rest)
     told = shop.json("doctor")
     states = {each["about"]: each["state"] for each in told["findings"]}
+    assert states["intake lag"] == states["worker lag"] == "ok", "ticks are no lag"
     assert states["intake"] == states["worker"] == states["clocks"] == states["topics"] == "ok"
     assert "all is well" in shop.run("doctor").stderr

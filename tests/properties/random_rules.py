@@ -60,7 +60,7 @@ LIMITS: dict[str, Options] = {
         "resume_above": (3, 0, 10),
         "safety_stock": (10, 0, 50),
         "hot_units": (5, 0, 20),
-        "cover": ("10s", "0s", "60s"),
+        "cover": ("10s", "1s", "60s"),
     },
 }
 OVERRIDABLE: dict[str, Options] = {

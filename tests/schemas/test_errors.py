@@ -37,5 +37,6 @@ def test_exit_codes_tell_configuration_broker_and_log_apart() -> None:
 
 
 def test_problems_are_printed_with_their_lines() -> None:
+    assert str(RulesFileError([FileProblem(3, "a")], "x.toml")) == "x.toml:3: a"
     error = RulesFileError([FileProblem(3, "a"), FileProblem(None, "b")], "x.toml")
-    assert str(error) == "x.toml: line 3: a\nx.toml: b"
+    assert str(error) == "x.toml has 2 errors:\n  x.toml:3: a\n  x.toml: b"

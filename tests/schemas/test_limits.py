@@ -57,12 +57,12 @@ def admits(kind: str, name: str, value: object) -> bool:
         ("complaint_surge", "more_than", 0, -1, 10_000, 10_001),
         ("complaint_surge", "window", "1s", "999ms", "7d", "604801s"),
         ("complaint_surge", "lateness", "0s", "-1s", "7d", "8d"),
-        ("return_spike", "rise", "0.000000001", 0, 1000, "1000.1"),
+        ("return_spike", "rise", "0.000000001", 0, 1, "1.001"),
         ("return_spike", "window", "1m", "59940ms", "7d", "8d"),
         ("return_spike", "history", 1, 0, 1000, 1001),
         ("return_spike", "min_units", 1, 0, BILLION, BILLION + 1),
         ("return_spike", "min_returns", 1, 0, BILLION, BILLION + 1),
-        ("return_spike", "prior_rate", 0, -0.1, 1000, 1001),
+        ("return_spike", "prior_rate", 0, -0.1, 1, 1.5),
         ("return_spike", "prior_units", 1, 0, BILLION, BILLION + 1),
         ("return_spike", "z", 0, -0.1, 100, 100.1),
         ("oversell", "floor", 0, -1, BILLION, BILLION + 1),
@@ -73,7 +73,7 @@ def admits(kind: str, name: str, value: object) -> bool:
         ("oversell", "resume_above", 0, -1, BILLION, BILLION + 1),
         ("oversell", "safety_stock", 0, -1, BILLION, BILLION + 1),
         ("oversell", "hot_units", 0, -1, BILLION, BILLION + 1),
-        ("oversell", "cover", "0s", "-1s", "7d", "8d"),
+        ("oversell", "cover", "1s", "0s", "7d", "8d"),
     ],
 )
 def test_bounds(kind: str, name: str, least: object, below: object, most: object, above: object) -> None:

@@ -287,3 +287,12 @@ def test_json_is_flat_and_exact() -> None:
 def test_limits_are_typed_by_kind() -> None:
     assert isinstance(rule("oversell").limits, OversellLimits)
     assert isinstance(rule("oversell", override=[{"room": "r", "floor": 3}]).limits_for("p", "r", None), OversellLimits)
+
+
+def test_a_dump_may_leave_things_out() -> None:
+    plain = rule("oversell")
+    assert plain.model_dump(exclude_defaults=True) == {"id": "r", "kind": "oversell", "recovery": "evidence"}
+    assert rule(more_than=3).model_dump(exclude_defaults=True) == {"id": "r", "kind": "complaint_surge", "more_than": 3}
+    kept = rule(override=[{"room": "r", "more_than": 3}]).model_dump(mode="json", exclude_defaults=True)
+    assert kept["override"] == [{"rooms": ["r"], "more_than": 3}]
+    assert "more_than" not in plain.model_dump(exclude={"limits", "overrides"})

@@ -165,6 +165,27 @@ def test_files_that_cannot_be_applied(text: str | bytes, line: int | None, messa
     assert any(message in each for _, each in found)
 
 
+def test_nothing_is_more_than_all() -> None:
+    text = "[[rule]]\nid = 'a'\nkind = 'return_spike'\nrise = 10\nprior_rate = 0.05\nprobation_factor = 2\n"
+    words = "must be less than or equal to 1"
+    assert problems(text) == [(4, f'rule "a": rise {words}'), (6, f'rule "a": probation_factor {words}')]
+
+
+def test_a_wrong_item_does_not_make_its_list_too_short() -> None:
+    text = "[[rule]]\nid = 'a'\nkind = 'complaint_surge'\ncategories = ['food']\n[[rule.override]]\nroom = [1.5]\n"
+    assert [(line, message.split(" must")[0]) for line, message in problems(text + "more_than = 1\n")] == [
+        (4, 'rule "a": categories[0]'),
+        (6, 'rule "a": rooms[0]'),
+    ]
+    empty = "[[rule]]\nid = 'a'\nkind = 'complaint_surge'\ncategories = []\n"
+    assert problems(empty) == [(4, 'rule "a": categories must have at least 1 item')]
+
+
+def test_names_from_the_file_stay_on_one_line() -> None:
+    (found, _) = problems('"\\n" = 1\n[[rule]]\nid = "a\\nb\\u001b[2J"\nkind = "oversell"\n"x\\ty" = 3\n')[1:]
+    assert found == (3, 'rule "a\\nb\\x1b[2J": id must be 1 to 64 of a-z, 0-9 and -, and not begin with -')
+
+
 def test_a_limit_of_a_misspelt_rule_is_not_reported_too() -> None:
     assert [line for line, _ in problems("[[rule]]\nid = 'a'\nkind = 'surge'\nmore_than = 5\nfloor = 5\n")] == [3]
 
@@ -173,8 +194,9 @@ def test_the_error_is_printed_line_by_line() -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_rules("x = 1\n", "rules.toml")
     assert str(caught.value).splitlines() == [
-        'rules.toml: line 1: "x" is not known here: a rules file holds [[rule]] tables',
-        'rules.toml: line 1: the file has no [[rule]]; to switch a rule off, write mode = "off"',
+        "rules.toml has 2 errors:",
+        '  rules.toml:1: "x" is not known here: a rules file holds [[rule]] tables',
+        '  rules.toml:1: the file has no [[rule]]; to switch a rule off, write mode = "off"',
     ]
 
 

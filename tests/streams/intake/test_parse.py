@@ -123,6 +123,7 @@ def test_five_minutes_ahead_is_not_too_far() -> None:
     found = parse("orders", order, TS - FURTHEST_AHEAD_MS - 1)
     assert isinstance(found, Refusal)
     assert found.reason == "future_timestamp"
+    assert found.message.endswith("is 301 s ahead of the record's Kafka timestamp, more than the 300 s allowed")
 
 
 @pytest.mark.parametrize("timestamp", [None, -1])
