@@ -19,7 +19,9 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from alerts.pager.config import PagerConfig
 from deploy.kafka_settings import KafkaSettings, contradictions
+from deploy.pager_settings import PagerSettings
 from deploy.sources import CONFIG_VARIABLE, PREFIX, Given, from_environment, from_file, suggestion, variable
 from schemas.durations import Between, Duration, milliseconds
 from schemas.errors import ConfigurationError
@@ -29,7 +31,12 @@ from streams.config import IntakeConfig, KafkaConfig, WorkerConfig
 
 _STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 _LAST_PORT: Final = 65_535
-_SECRETS: Final = ("kafka.sasl_password", "kafka.ssl_key_password")
+_SECRETS: Final = (
+    "kafka.sasl_password",
+    "kafka.ssl_key_password",
+    "pager.alertmanager.password",
+    "pager.alertmanager.token",
+)
 
 
 def _addresses(value: object) -> object:
@@ -139,6 +146,7 @@ class Settings(BaseModel):
     intake: IntakeSettings = IntakeSettings()
     worker: WorkerSettings = WorkerSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    pager: PagerSettings = PagerSettings()
     log: LogSettings = LogSettings()
 
     @classmethod
@@ -223,6 +231,22 @@ class Settings(BaseModel):
             data_dir=str(self.worker.data_dir) if self.worker.data_dir else None,
         )
 
+    def pager_config(self) -> PagerConfig:
+        """Return what a pager process needs."""
+        return PagerConfig(
+            client=self.kafka_config().client,
+            topics=self.topics,
+            partitions=self.partitions,
+            application=self.application,
+            alertmanager=self.pager.alertmanager.config(),
+            channels=tuple(each.config() for each in self.pager.channel),
+            escalate_after=self.pager.escalate_after or None,
+            zone=self.pager.time_zone,
+            console_url=self.pager.console_url,
+            runbook_url=self.pager.runbook_url,
+            web_port=self.pager.web_port,
+        )
+
 
 def paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
     """Name every setting of a tree, as `kafka.ssl_cafile`."""
@@ -261,7 +285,12 @@ def _unknown(path: str, given: Given, known: list[str]) -> str:
 
 
 def _problem(error: ErrorDetails, given: Mapping[str, Given]) -> str:
-    return _said(".".join(str(part) for part in error["loc"] if isinstance(part, str)), in_words(error), given)
+    where = error["loc"]
+    first = next((at for at, part in enumerate(where) if isinstance(part, int)), len(where))
+    whole = given.get(".".join(map(str, where[:first])))
+    if whole is not None and whole.within:
+        return f"{whole.part(where[first:])}: {in_words(error)}"
+    return _said(".".join(str(part) for part in where if isinstance(part, str)), in_words(error), given)
 
 
 def _said(path: str, message: str, given: Mapping[str, Given]) -> str:

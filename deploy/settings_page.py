@@ -6,10 +6,14 @@ from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
+from alerts.pager.route import QuietHours
+from deploy.pager_settings import ChannelSettings
 from deploy.settings import Settings
 from deploy.sources import CONFIG_VARIABLE, variable
 from schemas.durations import Between, render_duration
@@ -29,7 +33,7 @@ _TOPICS: Final = {
 _HEAD: Final = f"""\
 # Settings
 
-*Written by `make generate` from `deploy/settings.py` and `deploy/kafka_settings.py`.*
+*Written by `make generate` from `deploy/settings.py`, `deploy/kafka_settings.py` and `deploy/pager_settings.py`.*
 
 A setting is an environment variable or a key of a TOML file, which `--config FILE` or `{CONFIG_VARIABLE}` names. Both
 may be used; the variable wins. A variable that is set to nothing counts as not set. Unknown names are errors, and a
@@ -45,14 +49,18 @@ Durations are a whole number with a unit: `500ms`, `90s`, `15m`, `24h`, `7d`. `l
 
 def page() -> str:
     """Return the text of the page."""
-    sections = [("", Settings)]
-    sections += [
-        (name, each.annotation)
-        for name, each in Settings.model_fields.items()
-        if isinstance(each.annotation, type)
-        and (issubclass(each.annotation, BaseModel) or each.annotation is TopicNames)
-    ]
-    return "\n".join([_HEAD, *(line for name, model in sections for line in _section(name, model))])
+    listed = [line for name, model in [("", Settings), *_sections(Settings)] for line in _section(name, model)]
+    return "\n".join([_HEAD, *listed, *_channel()])
+
+
+def _sections(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, type]]:
+    """Yield the sections of a model, and those inside them."""
+    for name, each in model.model_fields.items():
+        if each.annotation is TopicNames:
+            yield f"{above}{name}", TopicNames
+        elif isinstance(each.annotation, type) and issubclass(each.annotation, BaseModel):
+            yield f"{above}{name}", each.annotation
+            yield from _sections(each.annotation, f"{above}{name}.")
 
 
 def write() -> bool:
@@ -72,6 +80,19 @@ def _section(name: str, model: type) -> Iterator[str]:
     for field, kind, default, meaning in _topics() if model is TopicNames else _fields(model):
         path = f"{name}.{field}" if name else field
         yield f"| `{variable(path)}` | `{field}` | {kind} | {f'`{default}`' if default else 'none'} | {meaning} |"
+    yield ""
+
+
+def _channel() -> Iterator[str]:
+    """Describe a channel of the pager: a table of the file, of which there may be many."""
+    yield "## `[[pager.channel]]`"
+    yield ""
+    yield "One for each channel, in the file only. `min_severity`, `rooms` and `rules` must all hold."
+    yield ""
+    yield "| TOML key | type | default | meaning |"
+    yield "|---|---|---|---|"
+    for field, kind, default, meaning in _fields(ChannelSettings):
+        yield f"| `{field}` | {kind} | {f'`{default}`' if default else 'none'} | {meaning} |"
     yield ""
 
 
@@ -101,8 +122,16 @@ def _kind(field: FieldInfo) -> str:
     if plain is int:
         found = {name: getattr(each, name) for each in _flat(bounds) for name in ("ge", "le") if hasattr(each, name)}
         return f"number from {found['ge']:,}" + (f" to {found['le']:,}" if "le" in found else "")
-    names = {bool: "true or false", SecretStr: "secret text", Path: "path", str: "text"}
-    return "list of `host:port`" if get_origin(plain) is tuple else names[plain]
+    names = {
+        bool: "true or false",
+        SecretStr: "secret text",
+        Path: "path",
+        str: "text",
+        ZoneInfo: "name of a time zone",
+        QuietHours: "times and a place",
+    }
+    lists = {tuple: "list of addresses", frozenset: "list of text"}
+    return lists.get(get_origin(plain), "") or names[plain]
 
 
 def _flat(bounds: list[Any]) -> Iterator[Any]:
@@ -115,7 +144,7 @@ def _default(value: object) -> str:
         return str(value).lower()
     if isinstance(value, timedelta):
         return render_duration(value)
-    return "" if value is None else str(value)
+    return "" if value is None or value is PydanticUndefined or value in ((), frozenset()) else str(value)
 
 
 if __name__ == "__main__":

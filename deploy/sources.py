@@ -7,8 +7,9 @@ ones on.
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from schemas.errors import ConfigurationError
@@ -19,10 +20,22 @@ CONFIG_VARIABLE: Final = "LIVEFUSE_CONFIG"
 
 
 class Given(NamedTuple):
-    """A value and where it stands: `LIVEFUSE_PARTITIONS` or `livefuse.toml:3 (partitions)`."""
+    """A value and where it stands: `LIVEFUSE_PARTITIONS` or `livefuse.toml:3 (partitions)`.
+
+    `within`: of a list of tables, where each of its parts stands, by the path inside: "0.url".
+    """
 
     value: Any
     origin: str
+    within: Mapping[str, str] = MappingProxyType({})
+
+    def part(self, path: Sequence[str | int]) -> str:
+        """Return where a part stands; for a part that is missing, where the table stands in which it is."""
+        places = (".".join(map(str, path[:length])) for length in range(len(path), 0, -1))
+        found = next((place for place in places if place in self.within), None)
+        missing = path[len(found.split(".")) if found else 0 :]
+        origin = self.within[found] if found else self.origin
+        return ": ".join([origin, *map(str, missing)])
 
 
 def variable(path: str) -> str:
@@ -53,7 +66,15 @@ def from_file(path: Path) -> dict[str, Given]:
         raise ConfigurationError(f"the settings file {path} is not TOML: {error}.") from error
     lines = {".".join(map(str, where)): line for where, line in lines_of(text).items()}
     return {
-        key: Given(value, f"{path}:{lines[key]} ({key})" if key in lines else f"{path} ({key})")
+        key: Given(
+            value,
+            f"{path}:{lines[key]} ({key})" if key in lines else f"{path} ({key})",
+            {
+                each.removeprefix(f"{key}."): f"{path}:{line} ({each})"
+                for each, line in lines.items()
+                if each.startswith(f"{key}.")
+            },
+        )
         for key, value in _leaves(tree)
     }
 

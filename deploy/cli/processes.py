@@ -1,10 +1,11 @@
-"""`livefuse intake` and `livefuse worker`: one process each. Logs go to standard error; SIGTERM and Ctrl-C drain."""
+"""`livefuse intake`, `worker` and `pager`: one process each. Logs go to standard error; SIGTERM and Ctrl-C drain."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deploy.cli.options import AsJson, ConfigFile
+from deploy.cli.output import write_json, write_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,38 @@ def worker(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
             lambda status: serving(settings.worker.web_port, registry("worker", WorkerCollector(status)), status),
         )
     )
+
+
+def pager(
+    *,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Send a test to every Alertmanager and channel, say what came of it, and end."),
+    ] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the pager: fuse events in, Alertmanager and other channels told.
+
+    One is enough; what it has told and what not is in Kafka, so another one may take its place at any time. With --json
+    its log lines are JSON, and so is the result of --check.
+    """
+    from deploy.pager import check as check_channels
+    from deploy.pager import run
+
+    if check:
+        from deploy.cli.options import load_settings
+
+        found = check_channels(load_settings(config))
+        if as_json:
+            write_json([each._asdict() for each in found])
+        else:
+            write_table(
+                ["channel", "result", "seconds"],
+                [[each.channel, each.problem or "accepted", f"{each.seconds:.2f}"] for each in found],
+            )
+        raise typer.Exit(1 if any(each.problem for each in found) else 0)
+    raise typer.Exit(run(_begin(config, as_json=as_json)))
 
 
 def _begin(config: "Path | None", *, as_json: bool) -> "Settings":

@@ -124,6 +124,7 @@ def _livefuse(
 app.command("up")(up.up)
 app.command("intake")(processes.intake)
 app.command("worker")(processes.worker)
+app.command("pager")(processes.pager)
 app.add_typer(topics.app, name="topics")
 app.command("replay")(replay.replay)
 app.add_typer(rules.app, name="rules")

@@ -241,6 +241,10 @@ class Cluster:
         """Start one more worker."""
         return self._add("worker")
 
+    def pager(self) -> Service:
+        """Start one more pager."""
+        return self._add("pager")
+
     def start(self, *, intakes: int, workers: int) -> None:
         """Start so many intakes and workers, in turns."""
         for number in range(max(intakes, workers)):

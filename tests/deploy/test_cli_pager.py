@@ -1,0 +1,57 @@
+"""`livefuse pager` as a person calls it."""
+
+import asyncio
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from tests.alerts.pager.alertmanager_like import AlertmanagerLike
+from tests.alerts.pager.service import serving
+from tests.kafka.cluster import LIVEFUSE, PROJECT
+
+
+async def pager(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEFUSE_")}
+    return await asyncio.to_thread(
+        subprocess.run,
+        [*LIVEFUSE, "pager", *arguments],
+        cwd=PROJECT,
+        env={**inherited, "LIVEFUSE_BOOTSTRAP_SERVERS": "127.0.0.1:1", **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_a_check_tells_of_each_channel_what_it_answered() -> None:
+    model = AlertmanagerLike()
+    async with serving(model.behave) as service:
+        good = await pager("--check", "--json", LIVEFUSE_PAGER__ALERTMANAGER__URLS=service.url)
+        bad = await pager("--check", LIVEFUSE_PAGER__ALERTMANAGER__URLS=f"{service.url},{service.url}/nowhere")
+    assert good.returncode == 0, good.stderr
+    (found,) = json.loads(good.stdout)
+    assert (found["channel"], found["problem"]) == (f"alertmanager/{service.url.removeprefix('http://')}", None)
+    assert model.notified("LivefuseTest") == ["firing"]
+    assert bad.returncode == 1
+    accepted, refused = bad.stdout.splitlines()[1:]
+    assert "accepted" in accepted
+    assert "answered 404" in refused
+
+
+async def test_a_check_of_nothing_says_what_to_set() -> None:
+    done = await pager("--check")
+    assert done.returncode == 2
+    assert "LIVEFUSE_PAGER__ALERTMANAGER__URLS" in done.stderr
+
+
+async def test_bad_settings_stop_it_with_all_that_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "livefuse.toml"
+    file.write_text('[pager]\nescalate_after = "soon"\n[[pager.channel]]\nname = "c"\nkind = "slack"\n')
+    done = await pager("--config", str(file), LIVEFUSE_PAGER__WEB_PORT="x")
+    assert done.returncode == 2
+    assert "3 settings are wrong" in done.stderr
+    assert f"{file}:2 (pager.escalate_after)" in done.stderr
+    assert f"{file}:3 (pager.channel.0): slack needs url_file (or url)" in done.stderr
