@@ -94,8 +94,6 @@ class WorkerSettings(BaseModel):
     """When the broker gives up a transaction of a worker that is gone; at most its `transaction.max.timeout.ms`."""
     web_port: Port | None = None
     """Port for `/metrics`, `/healthz` and `/readyz`; without it there is none. `up` gives further workers the next."""
-    data_dir: Path | None = None
-    """Where Faust keeps its files; without it a directory that ends with the process."""
 
 
 class MonitoringSettings(BaseModel):
@@ -228,7 +226,6 @@ class Settings(BaseModel):
             hot_products=self.worker.hot_products,
             session_timeout_ms=milliseconds(self.session_timeout),
             transaction_timeout_ms=milliseconds(self.worker.transaction_timeout),
-            data_dir=str(self.worker.data_dir) if self.worker.data_dir else None,
         )
 
     def pager_config(self) -> PagerConfig:

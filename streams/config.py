@@ -46,4 +46,3 @@ class WorkerConfig:
     hot_products: int = 50_000
     session_timeout_ms: int = 10_000
     transaction_timeout_ms: int = 60_000
-    data_dir: str | None = None

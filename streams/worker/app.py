@@ -5,6 +5,7 @@ them (``stream_wait_empty``); one agent with concurrency 1, and raw bytes, becau
 the message and loses it; short timeouts, because a group join with the default ones takes half a minute.
 """
 
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -75,7 +76,7 @@ def group_of(application: str) -> str:
     return f"{application}-worker"
 
 
-def build(config: WorkerConfig, data_dir: Path) -> WorkerApp:
+def build(config: WorkerConfig) -> WorkerApp:
     """Return the app, not started, with nothing to do yet."""
     client = config.kafka.client
     servers = client["bootstrap_servers"]
@@ -93,7 +94,8 @@ def build(config: WorkerConfig, data_dir: Path) -> WorkerApp:
         broker_commit_interval=_COMMIT_S,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=_FETCH_BYTES,
-        datadir=data_dir,
+        # It must be there, and nothing is written to it: there are no tables.
+        datadir=Path(tempfile.gettempdir()),
         store="memory://",
         key_serializer="raw",
         value_serializer="raw",

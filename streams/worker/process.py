@@ -12,12 +12,9 @@ import asyncio
 import gc
 import logging
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from pathlib import Path
 from typing import Final
 
 from schemas.errors import BrokerUnavailable, LivefuseError
@@ -46,21 +43,17 @@ def run(config: WorkerConfig, serving: Serving = nullcontext) -> int:
     # Faust logs for our app under the module in which it is defined.
     quieten(WorkerApp.__module__)
     gc.set_threshold(*GC_THRESHOLDS)
-    with (
-        tempfile.TemporaryDirectory(prefix="livefuse-worker-", ignore_cleanup_errors=True) as temporary,
-        asyncio.Runner() as runner,
-    ):
-        code, let_go = runner.run(_main(config, Path(config.data_dir or temporary), serving))
+    with asyncio.Runner() as runner:
+        code, let_go = runner.run(_main(config, serving))
         if not let_go:
             # The threads wait for the group (a rebalance, a broker that is away) and nothing can call them off. What
             # counts is written. Without this the process would stay until they have finished.
-            shutil.rmtree(temporary, ignore_errors=True)
             logging.shutdown()
             os._exit(code)
     return code
 
 
-async def _main(config: WorkerConfig, data_dir: Path, serving: Serving) -> tuple[int, bool]:
+async def _main(config: WorkerConfig, serving: Serving) -> tuple[int, bool]:
     """Return the exit code, and whether nothing of Faust runs on."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,7 +64,7 @@ async def _main(config: WorkerConfig, data_dir: Path, serving: Serving) -> tuple
         async with serving(status):
             transactions = await _ready(config, stop)
             if transactions is not None:
-                worker = Worker(config, data_dir, status, transactions=transactions)
+                worker = Worker(config, status, transactions=transactions)
                 await worker.run(stop)
     except LivefuseError as error:
         log.error("worker.ended %s", error)  # noqa: TRY400 (the message says it all, a traceback would hide it)

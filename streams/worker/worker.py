@@ -5,7 +5,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, Final
 
 from aiokafka.errors import KafkaError
@@ -33,14 +32,14 @@ class Worker:
     ``let_go`` is False when Faust did not come to an end: its threads run on, though with nothing to do.
     """
 
-    def __init__(self, config: WorkerConfig, data_dir: Path, status: WorkerStatus, *, transactions: bool) -> None:
+    def __init__(self, config: WorkerConfig, status: WorkerStatus, *, transactions: bool) -> None:
         self.let_go = True
         self._status = status
         self._counts = counts = status.counts
         self._transactions = transactions
         self._stop = asyncio.Event()
         self._failure: Exception | None = None
-        self._app = build(config, data_dir)
+        self._app = build(config)
         self._feed = Feed(self._app, config.topics.signals)
         opening = Opening(config, counts, transactions=transactions)
         self._lanes = Lanes(opening.open, opening.store.frames, self._feed.end, self.end, counts, keep=transactions)
