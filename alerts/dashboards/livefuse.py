@@ -4,7 +4,7 @@ from typing import Final
 
 from alerts.dashboards.board import Board
 from alerts.dashboards.panels import GREEN, PER_SECOND, RED, alarm, bars, lines, number, states
-from alerts.dashboards.queries import RANGE, SPARSE, Query, increase, or_zero, quantile, quantiles, rate
+from alerts.dashboards.queries import RANGE, SPARSE, Query, increase, or_zero, page_delays, quantile, quantiles, rate
 from alerts.dashboards.tables import Column, cells
 
 _HERE: Final = 'instance=~"$instance"'
@@ -139,7 +139,7 @@ def _telling(board: Board) -> None:
     board.panel("notifications", bars("short", [Query(told, "{{channel}} {{outcome}}")]), 8)
     slow = quantile(0.99, "livefuse_notification_seconds", by="channel", window=SPARSE)
     board.panel("notification_seconds", lines("s", [Query(slow, "{{channel}}")]), 8)
-    board.panel("page_delay", lines("s", quantiles("livefuse_page_delay_seconds", window=SPARSE)), 8)
+    board.panel("page_delay", lines("s", page_delays(board.word("target"))), 8)
     failing = Query("max by (channel) (livefuse_channel_failing)", "{{channel}}")
     names = {"0": (board.word("works"), GREEN), "1": (board.word("fails"), RED)}
     board.panel("channel_failing", states([failing], names), 8)
