@@ -34,7 +34,7 @@ _PAUSED: Final = (
 
 def room(board: Board) -> None:
     """Fill the dashboard of the operations room."""
-    board.fuse_openings()
+    board.fuse_openings(f"{{{SHOWN}}}")
     _now(board)
     _products(board)
     _sale(board)

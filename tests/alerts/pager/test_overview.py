@@ -186,11 +186,11 @@ def test_a_hundred_thousand_products_make_few_series() -> None:
     for number in range(PRODUCTS):
         overview.take_state(f"p{number}", state(f"p{number}", override=word("allowed")))
     found = collected(overview)
-    said = {
+    counts = {
         (labels["product_id"] == OVERFLOW, labels["state"]): value
         for labels, value in found["livefuse_product_override"]
     }
-    assert said == {(False, "allowed"): 1, (True, "allowed"): PRODUCTS - MOST_PRODUCTS}
+    assert counts == {(False, "allowed"): 1, (True, "allowed"): PRODUCTS - MOST_PRODUCTS}
     assert len(found["livefuse_product_override"]) == MOST_PRODUCTS + 1
     assert sum(len(samples) for samples in found.values()) < 4 * MOST_PRODUCTS + 6 * RISKIEST
     for number in range(PRODUCTS):
