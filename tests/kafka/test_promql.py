@@ -25,6 +25,7 @@ from streams.worker.metrics import limits
 from tests.alerts.dashboards.expressions import Expression, expressions
 from tests.alerts.dashboards.test_expressions import names
 from tests.alerts.rules.reading import rules
+from tests.debian import program
 from tests.deploy.test_metrics_page import rows
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster, Service, until
@@ -133,9 +134,17 @@ def metrics_of(expr: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def observed(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    for name in ("prometheus", "prometheus-alertmanager"):
+        program(name)
     began, directory = time.time(), tmp_path_factory.mktemp("promql")
     pager, prefix = free_port(), f"t{uuid4().hex[:10]}"
+    file = directory / "livefuse.toml"
+    # A channel that is there and for which there is nothing: its room sells nothing.
+    file.write_text(
+        '[[pager.channel]]\nname = "idle"\nkind = "webhook"\nurl = "http://127.0.0.1:1/"\nrooms = ["elsewhere"]\n'
+    )
     settings = {
+        "LIVEFUSE_CONFIG": str(file),
         "LIVEFUSE_INTAKE__WEB_PORT": "0",
         "LIVEFUSE_WORKER__WEB_PORT": "0",
         "LIVEFUSE_PAGER__WEB_PORT": str(pager),
@@ -231,7 +240,7 @@ async def tells(prometheus: Prometheus, wanted: Mapping[str, float]) -> float:
 def test_every_query_of_the_dashboards_is_understood_and_finds_something(observed: Observed) -> None:
     # Of a product two are asked for: the fuse of one is open, the other is near its limit.
     products = [observed.sale.product(name) for name in ("one-size-oversold", "repeated-orders")]
-    empty = [each for each in EXPRESSIONS if not any(observed.finds(each.filled(product)) for product in products)]
+    empty = [str(each) for each in EXPRESSIONS if not any(observed.finds(each.filled(product)) for product in products)]
     assert empty == []
 
 
@@ -421,14 +430,14 @@ def test_what_livefuse_has_in_force_and_in_hand(observed: Observed) -> None:
     assert sum(observed.livefuse("Products with state", "A", "instance").values()) == observed.sale.summary.products
     assert observed.livefuse("Records waiting, by topic", "A", "topic") == {(topic,): 0 for topic in observed.topics}
     assert observed.livefuse("Channels failing", "A") == {(): 0}
-    (sent,) = (
-        count
-        for (_, outcome), count in observed.livefuse(
-            "Notifications by channel and outcome", "A", "channel", "outcome"
-        ).items()
-        if outcome == "sent"
+    assert observed.livefuse("Channels", "A", "channel") == dict.fromkeys(
+        observed.livefuse("Waiting in each channel", "A", "channel"), 0
     )
-    assert sent >= len(observed.sale.fuses)
+    assert len(observed.livefuse("Channels", "A", "channel")) == 2
+    told = observed.livefuse("Notifications by channel and outcome", "A", "channel", "outcome")
+    sent = {channel: count for (channel, outcome), count in told.items() if outcome == "sent"}
+    assert sent.pop("idle") == 0
+    assert min(sent.values()) >= len(observed.sale.fuses)
     assert observed.room("Page delay", "D") == {(): 2}
     assert observed.room("Page delay, p99", "A")[()] > 0
 
