@@ -183,8 +183,9 @@ def test_a_hundred_thousand_products_make_few_series() -> None:
     assert len(found["livefuse_product_nearness_ratio"]) == RISKIEST + 1
     assert sum(len(samples) for samples in found.values()) < 4 * MOST_PRODUCTS + 6 * RISKIEST
     assert found["livefuse_paused_products"] == [({}, PRODUCTS)]
+    allowed = state("p", override=word("allowed"))
     for number in range(PRODUCTS):
-        overview.take_state(f"p{number}", state(f"p{number}", override=word("allowed")))
+        overview.take_state(f"p{number}", allowed.model_copy(update={"product_id": f"p{number}"}))
     found = collected(overview)
     counts = {
         (labels["product_id"] == OVERFLOW, labels["state"]): value
