@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
 from alerts.dashboards.board import Board
 from alerts.dashboards.panels import BLUE, RED, value_names
-from alerts.dashboards.queries import FUSE, beside
+from alerts.dashboards.queries import FUSE, RISK, beside
 from alerts.dashboards.tables import Column
 
 _COLOURED: Final = DynamicConfigValue("custom.cellOptions", {"type": "color-text"})
@@ -37,29 +37,31 @@ def severity(board: Board) -> Column:
 
 
 def measured_and_limit(board: Board, keys: str) -> list[Column]:
-    """Return what was measured and its limit, for the series `keys` of a product and rule each."""
+    """Return what was measured and its limit, for the series `keys` of a product, SKU and rule each."""
     return [
-        Column(board.word(word), expr=beside(keys, "product_id, rule", f"livefuse_product_{word}"))
-        for word in ("measured", "limit")
+        Column(board.word(word), expr=beside(keys, RISK, f"livefuse_product_{word}")) for word in ("measured", "limit")
     ]
 
 
-def open_fuses(board: Board, labels: str = "") -> list[Column]:
+def override(board: Board) -> Column:
+    """Return the column of what an operator has said of the product, by name and colour."""
+    names = value_names({state: (board.word(f"override_{state}"), BLUE) for state in ("paused", "allowed")})
+    return Column(board.word("operator"), label="state", look=(DynamicConfigValue("mappings", [names]), _COLOURED))
+
+
+def open_fuses(board: Board, labels: str = "", *, rows: str = "{fuses}") -> list[Column]:
     """Return the columns of a table of open fuses: which, how bad, measured against which limit, open for how long.
 
-    How long: in the time that the dashboard shows, as the number of steps in which the fuse was open.
+    `rows` is the query that tells which lines there are; `{fuses}` in it stands for those of the open fuses.
     """
     fuses = f"max by ({FUSE}) (livefuse_product_fuse_open{labels})"
+    opened = beside(fuses, RISK, "livefuse_product_fuse_opened_timestamp_seconds")
     return [
         Column(board.word("sku"), label="sku_id"),
         Column(board.word("rule"), label="rule"),
         severity(board),
         Column(board.word("room"), label="room_id"),
-        Column("", expr=fuses),
+        Column("", expr=rows.replace("{fuses}", fuses)),
         *measured_and_limit(board, fuses),
-        Column(
-            board.word("open_for"),
-            expr=f"{fuses} * 0 + count_over_time({fuses}[$__range:$__interval]) * $__interval_ms / 1000",
-            unit="s",
-        ),
+        Column(board.word("open_for"), expr=f"time() - ({opened})", unit="s"),
     ]

@@ -4,7 +4,7 @@ from typing import Final
 
 from alerts.dashboards.board import Board
 from alerts.dashboards.panels import GREEN, PER_SECOND, RED, alarm, bars, lines, number, states
-from alerts.dashboards.queries import RANGE, SPARSE, Query, increase, or_zero, quantile, quantiles, rate
+from alerts.dashboards.queries import RANGE, SPARSE, Query, increase, or_zero, page_delays, quantile, quantiles, rate
 from alerts.dashboards.tables import Column, cells
 
 _HERE: Final = 'instance=~"$instance"'
@@ -12,6 +12,9 @@ _ONLY: Final = f"{{{_HERE}}}"
 """Leaves the processes that are chosen at the top of the dashboard."""
 
 _INTAKES: Final = 'count(livefuse_build_info{role="intake"})'
+
+
+# Times are 0 until there is one, and no panel should say that this was in 1970: hence `> 0` below.
 
 
 def livefuse(board: Board) -> None:
@@ -36,7 +39,7 @@ def _now(board: Board) -> None:
     ]
     board.panel("processes", cells(processes, board.word("role")), 6, 5)
     board.panel("behind", number("s", [Query("max(livefuse_log_lag_seconds)")]), 3, 5)
-    passed = "time() - min(livefuse_intake_passed_timestamp_seconds)"
+    passed = "time() - min(livefuse_intake_passed_timestamp_seconds > 0)"
     board.panel("passed", number("s", [Query(passed)]), 3, 5)
     board.panel("unflushed", number("s", [Query("max(livefuse_unflushed_seconds)")]), 3, 5)
     letters = or_zero(increase("livefuse_dead_letters_total", window=RANGE), _INTAKES)
@@ -70,7 +73,7 @@ def _lag(board: Board) -> None:
     board.panel("source_lag", lines("short", [Query(source, "{{topic}}")]), 8)
     last = f"time() - max by (topic) (livefuse_source_last_record_timestamp_seconds{_ONLY})"
     board.panel("source_age", lines("s", [Query(last, "{{topic}}")]), 8)
-    passed = f"time() - livefuse_intake_passed_timestamp_seconds{_ONLY}"
+    passed = f"time() - (livefuse_intake_passed_timestamp_seconds{_ONLY} > 0)"
     board.panel("passed_age", lines("s", [Query(passed, "{{instance}}")]), 8)
     for key, unit in (("event_time_lag_seconds", "s"), ("log_lag_seconds", "s"), ("lane_behind_frames", "short")):
         lag = f"max by (partition) (livefuse_{key}{_ONLY})"
@@ -139,17 +142,17 @@ def _telling(board: Board) -> None:
     board.panel("notifications", bars("short", [Query(told, "{{channel}} {{outcome}}")]), 8)
     slow = quantile(0.99, "livefuse_notification_seconds", by="channel", window=SPARSE)
     board.panel("notification_seconds", lines("s", [Query(slow, "{{channel}}")]), 8)
-    board.panel("page_delay", lines("s", quantiles("livefuse_page_delay_seconds", window=SPARSE)), 8)
+    board.panel("page_delay", lines("s", page_delays(board.word("target"))), 8)
     failing = Query("max by (channel) (livefuse_channel_failing)", "{{channel}}")
     names = {"0": (board.word("works"), GREEN), "1": (board.word("fails"), RED)}
     board.panel("channel_failing", states([failing], names), 8)
     queue = Query("max by (channel) (livefuse_channel_queue)", "{{channel}}")
     board.panel("channel_queue", lines("short", [queue]), 8)
-    success = Query("time() - max by (channel) (livefuse_channel_last_success_timestamp_seconds)", "{{channel}}")
+    success = Query("time() - (max by (channel) (livefuse_channel_last_success_timestamp_seconds) > 0)", "{{channel}}")
     board.panel("channel_success", lines("s", [success]), 8)
     events = Query(increase("livefuse_pager_events_total", "type"), "{{type}}")
     board.panel("pager_events", bars("short", [events]), 12)
-    progress = Query("time() - livefuse_pager_progress_timestamp_seconds", "{{instance}}")
+    progress = Query("time() - (livefuse_pager_progress_timestamp_seconds > 0)", "{{instance}}")
     board.panel("pager_progress", lines("s", [progress]), 12)
 
 

@@ -44,9 +44,13 @@ def _now(board: Board) -> None:
 
 def _limits(board: Board) -> None:
     board.row("limits")
-    measured = Query(f"max by (rule) (livefuse_product_measured{{{_RULES}}})", board.word("measured"))
-    limit = Query(f"max by (rule) (livefuse_product_limit{{{_RULES}}})", board.word("limit"), limit=True)
-    repeated = lines("short", [measured, limit]).repeat("rule").repeat_direction("h").max_per_row(2)
+    both = [
+        Query(
+            f"max by (sku_id, rule) (livefuse_product_{word}{{{_RULES}}})", f"{board.word(word)} {{{{sku_id}}}}", line
+        )
+        for word, line in (("measured", False), ("limit", True))
+    ]
+    repeated = lines("short", both).repeat("rule").repeat_direction("h").max_per_row(2)
     board.panel("measured", repeated, 24)
 
 
@@ -57,8 +61,8 @@ def _stock(board: Board) -> None:
             f"max by (sku_id) (livefuse_product_available{{{_PRODUCT}}})", f"{board.word('available')} {{{{sku_id}}}}"
         ),
         Query(
-            f"max by (rule) (livefuse_product_limit{{{_PRODUCT}}} and {_OVERSELL})",
-            f"{board.word('limit')} {{{{rule}}}}",
+            f"max by (sku_id, rule) (livefuse_product_limit{{{_PRODUCT}}} and {_OVERSELL})",
+            f"{board.word('limit')} {{{{rule}}}} {{{{sku_id}}}}",
             limit=True,
         ),
         Query(

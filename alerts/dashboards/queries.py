@@ -16,11 +16,14 @@ SPARSE: Final = "[10m]"
 FUSE: Final = "product_id, sku_id, rule, severity, room_id"
 """The labels of an open fuse."""
 
-RISK: Final = "product_id, sku_id, rule"
-"""The labels of a product's nearness to a limit."""
-
 SHOWN: Final = 'product_id!="overflow"'
 """Leaves out the series in which the pager sums all products that have none of their own."""
+
+OVERRIDE: Final = f"topk by (product_id) (1, max by (product_id, state) (livefuse_product_override{{{SHOWN}}}))"
+"""What operators have said of products, at most one word of each product: of two pagers one may not know the last."""
+
+RISK: Final = "product_id, sku_id, rule"
+"""The labels of a product's nearness to a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,12 @@ def quantiles(
 ) -> list[Query]:
     """Return a query for each quantile, with legends such as p99."""
     return [Query(quantile(share, histogram, labels, window=window), f"p{share * 100:.0f}") for share in shares]
+
+
+def page_delays(target: str) -> list[Query]:
+    """Return quantiles of the time to a page, and the time that it may take, which is called `target`."""
+    line = Query("max(livefuse_page_target_seconds)", target, limit=True)
+    return [*quantiles("livefuse_page_delay_seconds", window=SPARSE), line]
 
 
 def beside(keys: str, on: str, other: str) -> str:

@@ -6,16 +6,16 @@ from alerts.dashboards import columns
 from alerts.dashboards.board import Board
 from alerts.dashboards.panels import PER_SECOND, alarm, bars, lines, number
 from alerts.dashboards.queries import (
+    OVERRIDE,
     RANGE,
     RISK,
     SHOWN,
-    SPARSE,
     Query,
     beside,
     increase,
     or_zero,
+    page_delays,
     quantile,
-    quantiles,
     rate,
 )
 from alerts.dashboards.tables import NEARNESS, Column, cells
@@ -24,9 +24,17 @@ _PAGER: Final = "max(livefuse_paused_products)"
 """The pager always says how many products are paused: it is alive where this is known."""
 
 
+_PAUSED: Final = (
+    f"0 * {{fuses}} + on (product_id) group_left (state) {OVERRIDE}"
+    f" or {{fuses}} unless on (product_id) {OVERRIDE}"
+    f" or {OVERRIDE} unless on (product_id) {{fuses}}"
+)
+"""A line for each open fuse, with what an operator has said of its product; and for each word without a fuse."""
+
+
 def room(board: Board) -> None:
     """Fill the dashboard of the operations room."""
-    board.fuse_openings()
+    board.fuse_openings(f"{{{SHOWN}}}")
     _now(board)
     _products(board)
     _sale(board)
@@ -54,7 +62,7 @@ def _now(board: Board) -> None:
 
 def _products(board: Board) -> None:
     board.row("products")
-    paused = [columns.product(board), *columns.open_fuses(board)]
+    paused = [columns.product(board), columns.override(board), *columns.open_fuses(board, rows=_PAUSED)]
     board.panel("paused", cells(paused, board.word("open_for")), 12, 10)
     risks = f"max by ({RISK}) (livefuse_product_nearness_ratio{{{SHOWN}}})"
     near = [
@@ -94,8 +102,7 @@ def _fuses(board: Board) -> None:
     board.panel("open_by_rule", lines("short", [by_rule]), 8)
     opened = increase('livefuse_fuse_transitions_total{to="open",shadow="false"}', "rule")
     board.panel("opened", bars("short", [Query(opened, "{{rule}}")]), 8)
-    delays = quantiles("livefuse_page_delay_seconds", window=SPARSE)
-    board.panel("page_delay", lines("s", delays), 8)
+    board.panel("page_delay", lines("s", page_delays(board.word("target"))), 8)
     nearest = Query(f"max by (rule) (livefuse_product_nearness_ratio{{{SHOWN}}})", "{{rule}}")
     board.panel("nearest_by_rule", lines("percentunit", [nearest]).max(1), 12)
     limits = [

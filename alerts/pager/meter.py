@@ -62,6 +62,7 @@ class ChannelMetrics:
         """Have the gauges of a channel ask its delivery and its subscription."""
         for outcome in OUTCOMES:
             self.notifications.labels(channel, outcome)
+        self.seconds.labels(channel)
         self.failing.labels(channel).set_function(lambda: float(delivery.failing))
         self.last_success.labels(channel).set_function(lambda: delivery.last_success or 0.0)
         self.queue.labels(channel).set_function(lambda: float(subscription.queue))

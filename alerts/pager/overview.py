@@ -1,13 +1,14 @@
 """What holds now, of all products: open fuses, pauses, and who is near a limit. For metrics, from the compacted topics.
 
 Guarantees: memory is that of the open fuses and of the watch lists, whatever the number of products that were ever
-seen; and at most `MOST_PRODUCTS` fuses and `RISKIEST` watched products are shown one by one, the rest as a sum.
+seen; and at most `MOST_PRODUCTS` fuses and overrides together and `RISKIEST` watched products are shown one by one,
+the rest as a sum.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from heapq import nlargest, nsmallest
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from alerts.pager.wording import RANKS
 from schemas.events import FuseState, Number, Watchlist, WatchlistEntry
@@ -31,6 +32,23 @@ class OpenFuse(NamedTuple):
     limit: Number | None
 
 
+class Override(NamedTuple):
+    """An operator's word that beats the fuses of a product. `since`: milliseconds."""
+
+    product_id: str
+    state: Literal["paused", "allowed"]
+    since: int
+
+
+class Shown(NamedTuple):
+    """What is shown one by one, and how many others there are: fuses, and overrides by state."""
+
+    fuses: list[OpenFuse]
+    overrides: list[Override]
+    other_fuses: int
+    other_overrides: Counter[str]
+
+
 class OpenCount(NamedTuple):
     """What open fuses are counted by."""
 
@@ -46,8 +64,9 @@ class Overview:
         self.counts: Counter[OpenCount] = Counter()
         self.paused: set[str] = set()
         self._fuses: dict[str, tuple[OpenFuse, ...]] = {}
+        self._overrides: dict[str, Override] = {}
         self._watched: dict[int, tuple[WatchlistEntry, ...]] = {}
-        self._shown: tuple[list[OpenFuse], int] | None = None
+        self._shown: Shown | None = None
 
     def take_state(self, product_id: str, state: FuseState | None) -> None:
         """Take a product's latest state; None when nothing is left to say of it."""
@@ -59,7 +78,11 @@ class Overview:
             self.counts[_count_of(each)] += 1
         if after:
             self._fuses[product_id] = after
-        if before or after:
+        said = self._overrides.pop(product_id, None)
+        says = _override(state) if state is not None else None
+        if says is not None:
+            self._overrides[product_id] = says
+        if before or after or said or says:
             self._shown = None
         if state is not None and (state.paused.product or state.paused.skus):
             self.paused.add(product_id)
@@ -73,12 +96,17 @@ class Overview:
         else:
             self._watched[partition] = watchlist.products
 
-    def fuses(self) -> tuple[list[OpenFuse], int]:
-        """Return the fuses to be shown one by one, the most severe and among them the newest, and how many are left."""
+    def shown(self) -> Shown:
+        """Return what is shown one by one: the most severe first, overrides before warnings, then the newest."""
         if self._shown is None:
-            all_of_them = [each for fuses in self._fuses.values() for each in fuses if not each.shadow]
-            first = nsmallest(MOST_PRODUCTS, all_of_them, key=lambda each: (RANKS[each.severity], -each.since))
-            self._shown = first, len(all_of_them) - len(first)
+            fuses = [each for fuses in self._fuses.values() for each in fuses if not each.shadow]
+            everything: list[OpenFuse | Override] = [*fuses, *self._overrides.values()]
+            first = nsmallest(MOST_PRODUCTS, everything, key=_order)
+            shown = [each for each in first if isinstance(each, OpenFuse)]
+            overrides = [each for each in first if isinstance(each, Override)]
+            others = Counter(each.state for each in self._overrides.values())
+            others.subtract(each.state for each in overrides)
+            self._shown = Shown(shown, overrides, len(fuses) - len(shown), Counter(+others))
         return self._shown
 
     def riskiest(self) -> tuple[list[WatchlistEntry], float]:
@@ -102,6 +130,17 @@ def _open_fuses(state: FuseState) -> Iterator[OpenFuse]:
                 entry.cause.measured,
                 entry.cause.limit,
             )
+
+
+def _override(state: FuseState) -> Override | None:
+    said = state.override
+    return None if said is None else Override(state.product_id, said.state, said.since)
+
+
+def _order(each: OpenFuse | Override) -> tuple[float, int]:
+    """Return the place of what is shown. There are few overrides, and what an operator has said matters."""
+    rank = RANKS[each.severity] if isinstance(each, OpenFuse) else (RANKS["critical"] + RANKS["warning"]) / 2
+    return rank, -each.since
 
 
 def _count_of(fuse: OpenFuse) -> OpenCount:

@@ -17,7 +17,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import aiohttp
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -36,11 +36,13 @@ from alerts.pager.payload import Links, Payloads
 from alerts.pager.series import FuseSeries
 from alerts.pager.subscription import Subscription
 from schemas.durations import milliseconds
-from schemas.events import FuseEvent, FuseState, Watchlist
+from schemas.events import EventType, FuseEvent, FuseState, Watchlist
 
 FORGET_S: Final = 30.0
 PATIENCE_S: Final = 60.0
 """A start that takes longer is no progress any more."""
+PAGE_TARGET_S: Final = 2.0
+"""How long it may take from an opening to its page, 99 of 100 times."""
 
 Serving = Callable[[int | None, "Pager"], AbstractAsyncContextManager[object]]
 """Serves the metrics and the health of a pager on a port (None: not at all), while entered."""
@@ -181,6 +183,13 @@ class Pager:
         self._events = Counter(
             "livefuse_pager_events_total", "Fuse events read, by type.", ["type"], registry=self.registry
         )
+        for each in get_args(EventType):
+            # From the beginning, or the first of each would not show as an increase.
+            self._events.labels(each)
+        target = Gauge(
+            "livefuse_page_target_seconds", "How long a page may take, p99: the line to draw.", registry=self.registry
+        )
+        target.set(PAGE_TARGET_S)
         self._page_delay = Histogram(
             "livefuse_page_delay_seconds",
             "From the Kafka time of a fuse event to its acceptance by the first Alertmanager.",

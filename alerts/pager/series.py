@@ -6,11 +6,13 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from alerts.pager.overview import OpenFuse, Overview
+from alerts.pager.overview import OpenFuse, Overview, Shown
 from schemas.events import WatchlistEntry
 
 OVERFLOW: Final = "overflow"
 """Stands for the products that are not shown one by one."""
+
+_RISK: Final = ("product_id", "sku_id", "rule")
 
 
 class FuseSeries(Collector):
@@ -32,10 +34,12 @@ class FuseSeries(Collector):
             "Products that are paused, or of which a SKU is.",
             value=len(self._overview.paused),
         )
-        fuses, others = self._overview.fuses()
+        shown = self._overview.shown()
         watched, others_nearness = self._overview.riskiest()
-        yield _open(fuses, others)
-        yield from _limits(fuses, watched)
+        yield _open(shown)
+        yield _opened(shown.fuses)
+        yield _overrides(shown)
+        yield from _limits(shown.fuses, watched)
         yield _nearness(watched, others_nearness)
         yield from _stock(watched)
 
@@ -44,38 +48,56 @@ class FuseSeries(Collector):
         return ()
 
 
-def _open(fuses: list[OpenFuse], others: int) -> GaugeMetricFamily:
+def _open(shown: Shown) -> GaugeMetricFamily:
     family = GaugeMetricFamily(
         "livefuse_product_fuse_open",
         'Products with an open fuse: 1. Of more than 500 the others are counted under "overflow".',
         labels=["product_id", "sku_id", "rule", "severity", "room_id"],
     )
+    for each in shown.fuses:
+        family.add_metric([*_risk(each), each.severity, each.room_id or ""], 1)
+    if shown.other_fuses:
+        family.add_metric([OVERFLOW, "", "", "", ""], shown.other_fuses)
+    return family
+
+
+def _opened(fuses: list[OpenFuse]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "livefuse_product_fuse_opened_timestamp_seconds", "When each of these fuses opened.", labels=_RISK
+    )
     for each in fuses:
-        family.add_metric([each.product_id, each.sku_id or "", each.rule, each.severity, each.room_id or ""], 1)
-    if others:
-        family.add_metric([OVERFLOW, "", "", "", ""], others)
+        family.add_metric(_risk(each), each.since / 1000)
+    return family
+
+
+def _overrides(shown: Shown) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "livefuse_product_override",
+        "An operator's word that beats the fuses of a product, while it holds: 1. Others are counted under"
+        ' "overflow".',
+        labels=["product_id", "state"],
+    )
+    for each in shown.overrides:
+        family.add_metric([each.product_id, each.state], 1)
+    for state, count in sorted(shown.other_overrides.items()):
+        family.add_metric([OVERFLOW, state], count)
     return family
 
 
 def _limits(fuses: list[OpenFuse], watched: list[WatchlistEntry]) -> Iterator[GaugeMetricFamily]:
-    """Yield measured values and limits. Of several SKUs the one that comes first counts: the newest, or the nearest."""
-    found: dict[tuple[str, str], tuple[float, float | None]] = {}
-    shown: list[OpenFuse | WatchlistEntry] = [*fuses, *watched]
-    for each in shown:
-        if each.measured is not None:
-            found.setdefault((each.product_id, each.rule), (each.measured, each.limit))
+    """Yield measured values and limits; of a fuse that is open and watched, those of its opening."""
     measured = GaugeMetricFamily(
         "livefuse_product_measured",
         "What a rule measured: at the opening of the fuse, or now for a product near a limit.",
-        labels=["product_id", "rule"],
+        labels=_RISK,
     )
-    limits = GaugeMetricFamily(
-        "livefuse_product_limit", "The limit that it was held against.", labels=["product_id", "rule"]
-    )
-    for labels, (value, limit) in found.items():
-        measured.add_metric(labels, value)
-        if limit is not None:
-            limits.add_metric(labels, limit)
+    limits = GaugeMetricFamily("livefuse_product_limit", "The limit that it was held against.", labels=_RISK)
+    entries: list[OpenFuse | WatchlistEntry] = [*watched, *fuses]
+    for labels, each in {tuple(_risk(each)): each for each in entries}.items():
+        if each.measured is not None:
+            measured.add_metric(labels, each.measured)
+        if each.limit is not None:
+            limits.add_metric(labels, each.limit)
     yield measured
     yield limits
 
@@ -84,10 +106,10 @@ def _nearness(watched: list[WatchlistEntry], others: float) -> GaugeMetricFamily
     family = GaugeMetricFamily(
         "livefuse_product_nearness_ratio",
         'How near the 20 riskiest products are to a limit, 1 is the limit. The sum of the others: "overflow".',
-        labels=["product_id", "sku_id", "rule"],
+        labels=_RISK,
     )
     for each in watched:
-        family.add_metric([each.product_id, each.sku_id or "", each.rule], each.nearness)
+        family.add_metric(_risk(each), each.nearness)
     if others:
         family.add_metric([OVERFLOW, "", ""], others)
     return family
@@ -110,3 +132,8 @@ def _stock(watched: list[WatchlistEntry]) -> Iterator[GaugeMetricFamily]:
             seconds_left.add_metric([product_id, sku_id or ""], each.seconds_left)
     yield available
     yield seconds_left
+
+
+def _risk(each: OpenFuse | WatchlistEntry) -> list[str]:
+    """Return the values of the labels `_RISK`."""
+    return [each.product_id, each.sku_id or "", each.rule]

@@ -36,10 +36,13 @@ class Expression:
     def __str__(self) -> str:
         return f"{self.dashboard}/{self.panel}/{self.name}"
 
-    def filled(self, product_id: str) -> str:
-        """Return it as Prometheus gets it while a product is chosen, and all rules and processes."""
+    def filled(self, product_id: str, **others: str) -> str:
+        """Return it as Prometheus gets it while a product is chosen, and all rules and processes.
+
+        `others` are values of Grafana's own variables, such as `rate_interval`.
+        """
         text = self.expr.replace("$product_id", product_id)
-        for variable, value in _BUILT_IN.items():
+        for variable, value in (_BUILT_IN | {f"$__{name}": value for name, value in others.items()}).items():
             text = text.replace(variable, value)
         return text
 

@@ -24,10 +24,12 @@ livefuse_products livefuse_gap_frames_total livefuse_held_signals{partition}
 livefuse_rule_limit{rule,limit} livefuse_rules_version
 livefuse_open_fuses{rule,severity,shadow} livefuse_paused_products
 livefuse_product_fuse_open{product_id,sku_id,rule,severity,room_id}
-livefuse_product_measured{product_id,rule} livefuse_product_limit{product_id,rule}
+livefuse_product_fuse_opened_timestamp_seconds{product_id,sku_id,rule} livefuse_product_override{product_id,state}
+livefuse_product_measured{product_id,sku_id,rule} livefuse_product_limit{product_id,sku_id,rule}
 livefuse_product_nearness_ratio{product_id,sku_id,rule}
 livefuse_product_available{product_id,sku_id} livefuse_product_seconds_left{product_id,sku_id}
 livefuse_notifications_total{channel,outcome} livefuse_notification_seconds{channel} livefuse_page_delay_seconds
+livefuse_page_target_seconds
 livefuse_channel_failing{channel} livefuse_channel_last_success_timestamp_seconds{channel}
 livefuse_channel_queue{channel} livefuse_pager_events_total{type} livefuse_pager_progress_timestamp_seconds
 """

@@ -15,7 +15,7 @@ EXPRESSIONS = list(expressions())
 every_expression = pytest.mark.parametrize("expression", EXPRESSIONS, ids=map(str, EXPRESSIONS))
 
 # What in PromQL is a word, but no metric and no label.
-CALLS: Final = {"count_over_time", "histogram_quantile", "increase", "max_over_time", "rate", "time"}
+CALLS: Final = {"histogram_quantile", "increase", "max_over_time", "rate", "time", "topk"}
 LANGUAGE: Final = CALLS | {"and", "by", "count", "group_left", "max", "min", "offset", "on", "or", "sum", "unless"}
 SELECTOR = re.compile(r"([a-z_]+)\{([^}]*)\}")
 GROUPING = re.compile(r"\b(?:by|on|group_left) \(([a-z_, ]*)\)")

@@ -1,7 +1,8 @@
 """What the less obvious expressions say of a small sale, reckoned by Prometheus's own tool.
 
 Time goes in steps of 15 s, and an hour of it is looked back at. In it the fuse of `mug` was opened 10 minutes ago,
-that of `lamp` is open all the time and over two SKUs, and `tea` is merely near a limit.
+that of `lamp` is open all the time and over two SKUs, and `tea` is merely near a limit. An operator keeps `mug` on
+sale, and has paused `vase`, which has no fuse.
 """
 
 import re
@@ -24,6 +25,7 @@ MUG: Final = 'product_id="mug",rule="complaint-surge",severity="warning",room_id
 RED: Final = 'product_id="lamp",sku_id="red",rule="oversell",severity="critical"'
 BLUE: Final = 'product_id="lamp",sku_id="blue",rule="oversell",severity="critical"'
 TEA: Final = 'product_id="tea",sku_id="green",rule="oversell"'
+OPENED: Final = "livefuse_product_fuse_opened_timestamp_seconds"
 ALWAYS: Final = f"x{STEPS}"
 
 SALE: Final = {
@@ -31,12 +33,28 @@ SALE: Final = {
     f"livefuse_product_fuse_open{{{MUG},{PAGER}}}": f"_x{STEPS - 40} 1x40",
     f"livefuse_product_fuse_open{{{RED},{PAGER}}}": f"1{ALWAYS}",
     f"livefuse_product_fuse_open{{{BLUE},{PAGER}}}": f"1{ALWAYS}",
+    # Opened 10 minutes before the end, and a quarter of an hour before the beginning.
+    f'{OPENED}{{product_id="mug",rule="complaint-surge",{PAGER}}}': f"3000{ALWAYS}",
+    f'{OPENED}{{product_id="lamp",sku_id="red",rule="oversell",{PAGER}}}': f"-900{ALWAYS}",
+    f'{OPENED}{{product_id="lamp",sku_id="blue",rule="oversell",{PAGER}}}': f"-900{ALWAYS}",
+    f'livefuse_product_override{{product_id="mug",state="allowed",{PAGER}}}': f"1{ALWAYS}",
+    f'livefuse_product_override{{product_id="vase",state="paused",{PAGER}}}': f"1{ALWAYS}",
+    f'livefuse_product_override{{product_id="overflow",state="paused",{PAGER}}}': f"7{ALWAYS}",
+    # A minute ago, and never.
+    f'livefuse_channel_last_success_timestamp_seconds{{channel="night",{PAGER}}}': f"3540{ALWAYS}",
+    f'livefuse_channel_last_success_timestamp_seconds{{channel="idle",{PAGER}}}': f"0{ALWAYS}",
+    f"livefuse_pager_progress_timestamp_seconds{{{PAGER}}}": f"0{ALWAYS}",
+    'livefuse_intake_passed_timestamp_seconds{instance="intake:1"}': f"3598{ALWAYS}",
+    'livefuse_intake_passed_timestamp_seconds{instance="intake:2"}': f"0{ALWAYS}",
+    f"livefuse_page_target_seconds{{{PAGER}}}": f"2{ALWAYS}",
     f'livefuse_product_measured{{product_id="mug",rule="complaint-surge",{PAGER}}}': f"51{ALWAYS}",
     f'livefuse_product_limit{{product_id="mug",rule="complaint-surge",{PAGER}}}': f"50{ALWAYS}",
-    f'livefuse_product_measured{{product_id="lamp",rule="oversell",{PAGER}}}': f"-2{ALWAYS}",
-    f'livefuse_product_limit{{product_id="lamp",rule="oversell",{PAGER}}}': f"9{ALWAYS}",
-    f'livefuse_product_measured{{product_id="tea",rule="oversell",{PAGER}}}': f"12{ALWAYS}",
-    f'livefuse_product_limit{{product_id="tea",rule="oversell",{PAGER}}}': f"9{ALWAYS}",
+    f'livefuse_product_measured{{product_id="lamp",sku_id="red",rule="oversell",{PAGER}}}': f"-2{ALWAYS}",
+    f'livefuse_product_limit{{product_id="lamp",sku_id="red",rule="oversell",{PAGER}}}': f"9{ALWAYS}",
+    f'livefuse_product_measured{{product_id="lamp",sku_id="blue",rule="oversell",{PAGER}}}': f"4{ALWAYS}",
+    f'livefuse_product_limit{{product_id="lamp",sku_id="blue",rule="oversell",{PAGER}}}': f"6{ALWAYS}",
+    f"livefuse_product_measured{{{TEA},{PAGER}}}": f"12{ALWAYS}",
+    f"livefuse_product_limit{{{TEA},{PAGER}}}": f"9{ALWAYS}",
     f"livefuse_product_nearness_ratio{{{TEA},{PAGER}}}": f"0.75{ALWAYS}",
     f'livefuse_product_nearness_ratio{{product_id="overflow",{PAGER}}}': f"31{ALWAYS}",
     f'livefuse_product_available{{product_id="tea",sku_id="green",{PAGER}}}': f"12{ALWAYS}",
@@ -58,11 +76,15 @@ SALE: Final = {
 
 # By dashboard, panel and query: what it says at the end of the hour.
 SAID: Final[dict[tuple[str, str, str], Samples]] = {
-    ("room", "Paused, and why", "A"): {MUG: 1, RED: 1, BLUE: 1},
-    ("room", "Paused, and why", "B"): {MUG: 51, RED: -2, BLUE: -2},
-    ("room", "Paused, and why", "C"): {MUG: 50, RED: 9, BLUE: 9},
-    # In steps of 15 s, with both ends.
-    ("room", "Paused, and why", "D"): {MUG: 615, RED: 3615, BLUE: 3615},
+    ("room", "Paused, and why", "A"): {
+        f'{MUG},state="allowed"': 1,
+        RED: 1,
+        BLUE: 1,
+        'product_id="vase",state="paused"': 1,
+    },
+    ("room", "Paused, and why", "B"): {MUG: 51, RED: -2, BLUE: 4},
+    ("room", "Paused, and why", "C"): {MUG: 50, RED: 9, BLUE: 6},
+    ("room", "Paused, and why", "D"): {MUG: 600, RED: 4500, BLUE: 4500},
     ("room", "Near a limit", "A"): {TEA: 0.75},
     ("room", "Near a limit", "B"): {TEA: 12},
     ("room", "Near a limit", "C"): {TEA: 9},
@@ -77,6 +99,11 @@ SAID: Final[dict[tuple[str, str, str], Samples]] = {
     ("room", "Below safety stock", "A"): {"": 240},
     ("room", "Page delay, p99", "A"): {"": 0.495},
     ("livefuse", "Page delay", "C"): {"": 0.495},
+    ("livefuse", "Page delay", "D"): {"": 2},
+    ("livefuse", "Since the last success, by channel", "A"): {'channel="night"': 60},
+    ("livefuse", "Since the pager's last progress", "A"): {},
+    ("livefuse", "Event time behind the clock", "A"): {"": 2},
+    ("livefuse", "Event time behind the clock, by intake", "A"): {'instance="intake:1"': 2},
     ("livefuse", "Dead letters", "A"): {"": 0},
     ("livefuse", "Processes", "A"): {'role="worker",version="1"': 1, 'role="intake",version="1"': 1},
     ("livefuse", "Memory", "A"): {'job="livefuse",instance="worker:1",role="worker"': 4096},
@@ -93,13 +120,17 @@ SAID_OF: Final[dict[tuple[str, str, str], Samples]] = {
     ("cup", "Fuse", "A"): {},
     ("lamp", "Fuses over time", "A"): {'rule="oversell"': 1},
     ("tea", "Fuses over time", "A"): {'rule="oversell"': 0},
-    ("tea", "Measured against the limit: $rule", "A"): {'rule="oversell"': 12},
-    ("tea", "Measured against the limit: $rule", "B"): {'rule="oversell"': 9},
+    ("tea", "Measured against the limit: $rule", "A"): {'sku_id="green",rule="oversell"': 12},
+    ("tea", "Measured against the limit: $rule", "B"): {'sku_id="green",rule="oversell"': 9},
+    ("lamp", "Measured against the limit: $rule", "A"): {
+        'sku_id="red",rule="oversell"': -2,
+        'sku_id="blue",rule="oversell"': 4,
+    },
     ("tea", "Available units", "A"): {'sku_id="green"': 12},
-    ("tea", "Available units", "B"): {'rule="oversell"': 9},
+    ("tea", "Available units", "B"): {'sku_id="green",rule="oversell"': 9},
     ("mug", "Available units", "B"): {},
     ("tea", "Available units", "C"): {'rule="oversell"': 500},
-    ("lamp", "Open fuses", "D"): {RED: 3615, BLUE: 3615},
+    ("lamp", "Open fuses", "D"): {RED: 4500, BLUE: 4500},
 }
 
 
