@@ -22,19 +22,32 @@ def drill(
         float,
         typer.Option("--timeout", metavar="SECONDS", min=1, max=3600, help="In which time all must happen."),
     ] = 60.0,
+    hold: Annotated[
+        float,
+        typer.Option(
+            "--hold",
+            metavar="SECONDS",
+            min=0,
+            max=600,
+            help="How long the fuse stays open for Alertmanagers to pass on.",
+        ),
+    ] = 5.0,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Send an exercise through the whole path, from complaints in Kafka to each Alertmanager and channel.
 
     It says when each step happened. Needs the settings of the pager. People are told, and read first that it is an
-    exercise; at the end, also after Ctrl-C, the fuse is resumed. Ends with 0 only when everything arrived in time.
+    exercise; at the end, also after Ctrl-C, the fuse is resumed. Ends with 0 only when everything arrived in time. That
+    the receivers of an Alertmanager were reached does not show here: --hold must be longer than its group_wait.
     """
     import asyncio
 
+    if hold >= timeout:
+        raise typer.BadParameter(f"must be less than --timeout, {timeout:g}", param_hint="--hold")
     settings = load_settings(config)
     try:
-        done = asyncio.run(_drill(settings, rule, room, timeout))
+        done = asyncio.run(_drill(settings, rule, room, (timeout, hold)))
     except asyncio.CancelledError:
         raise typer.Exit(130) from None
     if as_json:
@@ -55,7 +68,7 @@ def drill(
     raise typer.Exit(0 if done.steps.passed else 1)
 
 
-async def _drill(settings: "Settings", rule_id: str, room_id: str | None, within_s: float) -> "Drill":
+async def _drill(settings: "Settings", rule_id: str, room_id: str | None, seconds: tuple[float, float]) -> "Drill":
     import asyncio
     import signal
 
@@ -66,7 +79,7 @@ async def _drill(settings: "Settings", rule_id: str, room_id: str | None, within
     if (me := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     exercise = prepare(await in_force(settings.kafka_config(), settings.topics), rule_id, room_id)
-    running = Drill(settings, exercise, within_s)
+    running = Drill(settings, exercise, *seconds)
     try:
         async with running:
             note(f"exercise {exercise.product_id}: {exercise.number} complaints, rule {rule_id}")

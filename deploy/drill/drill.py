@@ -37,13 +37,17 @@ _WORKER: Final = "Do an intake and a worker run, and have they caught up? `livef
 
 
 class Drill:
-    """One drill. Enter it, `run` it, and leave it: leaving ends what has begun."""
+    """One drill. Enter it, `run` it, and leave it: leaving ends what has begun.
 
-    def __init__(self, settings: Settings, exercise: Exercise, within_s: float) -> None:
+    `hold_s`: how long the fuse stays open once everybody was told, so that Alertmanagers pass it on.
+    """
+
+    def __init__(self, settings: Settings, exercise: Exercise, within_s: float, hold_s: float) -> None:
         self.exercise = exercise
         self.steps = Steps(within_s)
         self.opening: Place | None = None
         self.is_over = True
+        self._hold_s = hold_s
         self._settings = settings
         self._config = settings.pager_config()
         self._seen: dict[int, Place] = {}
@@ -96,16 +100,20 @@ class Drill:
             self.steps.failed(opened, f"no fuse has opened. {_WORKER}")
         else:
             self.opening = opening
-            self.steps.arrived(opened, f"sequence {opening.event.sequence}, {opening.event.severity}")
+            self.steps.arrived(opened, f"sequence {opening.event.sequence}, {opening.event.severity}", opening.seen_s)
             await self._follow({told[each.name]: partial(each.opening, opening) for each in self._ways})
             if all(each.outcome == "skipped" for each in told.values()):
                 self.steps.failed(opened, f"rule {self.exercise.rule.id} opens fuses, but nobody is told of them")
+        self.steps.is_late = self.steps.left_s == 0
+        if opening is not None and self._config.alertmanager.urls:
+            # An Alertmanager waits before it passes an alert on (group_wait), and never does if it has ended by then.
+            await asyncio.sleep(min(self._hold_s, self.steps.left_s))
         end = await self._resume(max(GRACE_S, self.steps.left_s))
         if opening is None or end is None:
             words = f"the command is in Kafka and counts as soon as it is read. {_WORKER}"
             self.steps.failed(resumed, "there was nothing to resume" if self.is_over else words)
             return
-        self.steps.arrived(resumed, f"by operator:{ACTOR}; on probation, and closes by itself")
+        self.steps.arrived(resumed, f"by operator:{ACTOR}; on probation, and closes by itself", end.seen_s)
         heard = {each for each in self._ways if self._was_told(told[each.name], ended[each.name])}
         await self._follow({ended[each.name]: partial(each.end, opening, end) for each in heard}, GRACE_S)
 
@@ -149,7 +157,8 @@ class Drill:
             answer = await self._until(lambda: self._find_answer(command_id), left_s)  # noqa: B023 (called at once)
             if answer is None:
                 break
-            await self._read(_SIBLINGS_S)
+            if self._open:
+                await self._read(_SIBLINGS_S)
             if not self._has_opened:
                 # The command may have come before the complaints, which are in other partitions.
                 await self._until(self._find_opened, min(left_s, _STRAGGLERS_S))
@@ -183,7 +192,7 @@ class Drill:
         for partition, records in (await self._consumer.getmany(timeout_ms=max(1, int(1000 * patience_s)))).items():
             for record in records:
                 if record.key == key and (event := _parsed(record.value)) is not None:
-                    place = Place(event, partition.partition, record.offset, record.timestamp)
+                    place = Place(event, partition.partition, record.offset, record.timestamp, time.monotonic())
                     self._seen.setdefault(event.sequence, place)
 
     @property

@@ -27,11 +27,15 @@ class Step:
 
 @dataclass(slots=True)
 class Steps:
-    """All steps of a drill, in their order. What arrives after `within_s` has arrived too late. `clock`: seconds."""
+    """All steps of a drill, in their order. What arrives after `within_s` has arrived too late. `clock`: seconds.
+
+    `is_late`: the time is over already because of an earlier step, so no later one can be blamed for it.
+    """
 
     within_s: float
     clock: Callable[[], float] = time.monotonic
     began: float = 0.0
+    is_late: bool = False
     all: list[Step] = field(default_factory=list)
 
     def begin(self) -> None:
@@ -44,10 +48,10 @@ class Steps:
         self.all.append(step)
         return step
 
-    def arrived(self, step: Step, told: str = "") -> None:
-        """Note that a step has happened, now."""
-        step.ms = round(1000 * (self.clock() - self.began))
-        late = step.ms > 1000 * self.within_s
+    def arrived(self, step: Step, told: str = "", at: float | None = None) -> None:
+        """Note that a step has happened: now, or at a time of the clock."""
+        step.ms = round(1000 * ((self.clock() if at is None else at) - self.began))
+        late = not self.is_late and step.ms > 1000 * self.within_s
         step.outcome = "missing" if late else "ok"
         step.told = "; ".join(each for each in (f"later than {self.within_s:g} s" * late, told) if each)
 

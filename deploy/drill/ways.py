@@ -26,12 +26,13 @@ _CHECK: Final = "The pager's log says why; `livefuse pager --check` tries it."
 
 
 class Place(NamedTuple):
-    """A fuse event, and where it lies in Kafka. `known_ms`: its Kafka timestamp."""
+    """A fuse event, and where it lies in Kafka. `known_ms`: its Kafka timestamp. `seen_s`: when it was read."""
 
     event: FuseEvent
     partition: int
     offset: int
     known_ms: int
+    seen_s: float
 
 
 class Seen(NamedTuple):

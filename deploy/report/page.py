@@ -13,7 +13,7 @@ from deploy.report.markdown import table, text
 from deploy.report.report import Override, Report, Times
 from deploy.report.words import WORDS, Language
 
-LISTED: Final = 20
+LISTED: Final = 10
 """How many ids of evidence are listed."""
 
 _EXACT_BELOW_MS: Final = 10_000

@@ -35,6 +35,7 @@ def run(*arguments: str) -> Result:
         (["drill", "--timeout", "0"], "--timeout"),
         (["drill", "--timeout", "soon"], "--timeout"),
         (["drill", "p42"], "p42"),
+        (["drill", "--timeout", "5"], "--hold: must be less than --timeout, 5"),
     ],
 )
 def test_what_is_given_wrongly_is_said_before_anything_is_read(arguments: list[str], said: str) -> None:

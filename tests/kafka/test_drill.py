@@ -88,7 +88,9 @@ async def test_a_drill_passes_and_without_a_pager_it_says_what_is_missing(
             assert await events_of(cluster, found["product_id"]) == ["fuse.opened", "fuse.probation"]
 
             # A robot that refuses says so with an answer of 200.
-            done = await asyncio.to_thread(cluster.run, "drill", "--json", "--rule", "critical-complaints")
+            done = await asyncio.to_thread(
+                cluster.run, "drill", "--json", "--rule", "critical-complaints", "--hold", "0"
+            )
             assert done.returncode == 1
             found = json.loads(done.stdout)
             assert [name for name, outcome in steps(found).items() if outcome == "missing"] == [
@@ -104,6 +106,8 @@ async def test_a_drill_passes_and_without_a_pager_it_says_what_is_missing(
             lines = [line for line in done.stdout.splitlines() if "missing" in line]
             assert any(f"told: {alertmanager}" in line and "Does `livefuse pager` run" in line for line in lines)
             assert any("told: channel/hook" in line and "Does `livefuse pager` run" in line for line in lines)
+            # The resumption itself is not to blame for the time that has run out.
+            assert any(line.startswith("fuse resumed") and " ok: " in line for line in done.stdout.splitlines())
             product_id = done.stderr.split()[1].rstrip(":")
             assert await events_of(cluster, product_id) == ["fuse.opened", "fuse.probation"]
 
