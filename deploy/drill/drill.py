@@ -91,9 +91,9 @@ class Drill:
         """Go through all steps."""
         sent = self.steps.add("complaints in Kafka")
         opened = self.steps.add("fuse opened")
-        told = {each.name: self.steps.add(f"told: {each.name}") for each in self._ways}
+        told = {each: self.steps.add(f"told: {each.name}") for each in self._ways}
         resumed = self.steps.add("fuse resumed")
-        ended = {each.name: self.steps.add(f"told of the end: {each.name}") for each in self._ways}
+        ended = {each: self.steps.add(f"told of the end: {each.name}") for each in self._ways}
         await self._send(sent)
         opening = await self._until(self._find_opening, self.steps.left_s)
         if opening is None:
@@ -101,7 +101,7 @@ class Drill:
         else:
             self.opening = opening
             self.steps.arrived(opened, f"sequence {opening.event.sequence}, {opening.event.severity}", opening.seen_s)
-            await self._follow({told[each.name]: partial(each.opening, opening) for each in self._ways})
+            await self._follow({told[each]: partial(each.opening, opening) for each in self._ways})
             if all(each.outcome == "skipped" for each in told.values()):
                 self.steps.failed(opened, f"rule {self.exercise.rule.id} opens fuses, but nobody is told of them")
         self.steps.is_late = self.steps.left_s == 0
@@ -114,8 +114,8 @@ class Drill:
             self.steps.failed(resumed, "there was nothing to resume" if self.is_over else words)
             return
         self.steps.arrived(resumed, f"by operator:{ACTOR}; on probation, and closes by itself", end.seen_s)
-        heard = {each for each in self._ways if self._was_told(told[each.name], ended[each.name])}
-        await self._follow({ended[each.name]: partial(each.end, opening, end) for each in heard}, GRACE_S)
+        heard = {each for each in self._ways if self._was_told(told[each], ended[each])}
+        await self._follow({ended[each]: partial(each.end, opening, end) for each in heard}, GRACE_S)
 
     def _was_told(self, told: Step, ended: Step) -> bool:
         if told.outcome == "skipped":

@@ -139,6 +139,8 @@ class ChannelWay:
                 return Seen("ok", "")
             case "suppressed":
                 return Seen("skipped", "the service has no place for such a notice")
+            case None if not kept.metadata:
+                return Seen("missing", "dealt with; this broker (the embedded one?) does not keep what came of it")
             case None:
                 return Seen("missing", "passed over: the pager that runs has other routes than these settings")
             case other:

@@ -121,6 +121,15 @@ def test_who_acknowledges_first_counts_and_who_comes_later_is_told() -> None:
     assert "changed nothing: somebody has acknowledged it already." in render(found)
 
 
+def test_of_much_evidence_the_newest_is_listed() -> None:
+    ids = [f"c{number}" for number in range(51)]
+    found = of(opened(0, cause={"measured": 51, "limit": 50, "window_s": 3600, "evidence": ids}))
+    (line,) = [line for line in render(found).splitlines() if line.startswith("Evidence")]
+    assert line.startswith("Evidence (51): c41, c42, ")
+    assert line.endswith("c50 and 41 older ones (all are in --json)")
+    assert as_json(found)["incidents"][0]["cause"]["evidence"] == ids
+
+
 def test_an_event_that_is_there_twice_counts_once() -> None:
     found = of(*WHOLE, *(Known(each.event, each.known_ms + 5000) for each in WHOLE))
     assert found == of(*WHOLE)
