@@ -111,6 +111,17 @@ async def test_a_drill_passes_and_without_a_pager_it_says_what_is_missing(
             product_id = done.stderr.split()[1].rstrip(":")
             assert await events_of(cluster, product_id) == ["fuse.opened", "fuse.probation"]
 
+            page = tmp_path / "report.md"
+            done = await asyncio.to_thread(cluster.run, "report", "--from", "1h", "--out", str(page))
+            assert done.returncode == 0, done.stderr
+            assert "exercises 3," in page.read_text()
+            assert "Nobody has complained" not in page.read_text()
+            done = await asyncio.to_thread(cluster.run, "report", "--from", "1h", "--json", "--product", product_id)
+            told = json.loads(done.stdout)
+            assert (told["incidents"], told["actions"], len(told["drills"])) == ([], [], 1)
+            assert told["drills"][0]["ended_by"] == "operator:drill"
+            assert told["drills"][0]["times"]["ended"]["by_kafka_time_ms"] > 0
+
 
 async def refuse(_: Received) -> Any:
     return says(REFUSES)
