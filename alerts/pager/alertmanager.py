@@ -13,7 +13,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import islice
 from typing import Any, Final
@@ -48,7 +48,7 @@ def name_of(url: str) -> str:
 
 
 class Client:
-    """Posts alerts to one Alertmanager. The session is handed in."""
+    """Posts alerts to one Alertmanager, and asks for them. The session is handed in."""
 
     def __init__(self, url: str, config: AlertmanagerConfig, session: aiohttp.ClientSession) -> None:
         self.name = name_of(url)
@@ -58,15 +58,32 @@ class Client:
 
     async def post(self, alerts: Sequence[dict[str, Any]]) -> None:
         """Post alerts; return when they were accepted. Raises Rejected, Unavailable."""
-        headers = {"content-type": "application/json", **self._login()}
+        await self._ask("POST", data=orjson.dumps(alerts), headers={"content-type": "application/json"})
+
+    async def firing(self, *matchers: str) -> list[dict[str, Any]]:
+        """Return the alerts that it holds and that have not ended, those that match all of these: `rule="oversell"`.
+
+        Silenced and inhibited ones are among them. Raises Rejected, Unavailable.
+        """
+        said = await self._ask("GET", params=[("filter", each) for each in matchers])
         try:
-            async with self._session.post(
+            found = orjson.loads(said)
+        except orjson.JSONDecodeError:
+            found = None
+        if not isinstance(found, list):
+            raise Rejected(f"{self.name} answered what is no list of alerts: {_short(said)}")
+        return [each for each in found if isinstance(each, dict)]
+
+    async def _ask(self, method: str, *, headers: Mapping[str, str] | None = None, **content: Any) -> str:
+        try:
+            async with self._session.request(
+                method,
                 self._url,
-                data=orjson.dumps(alerts),
-                headers=headers,
+                headers={**(headers or {}), **self._login()},
                 ssl=self._config.tls if self._config.tls is not None else True,
                 timeout=aiohttp.ClientTimeout(total=REQUEST_S),
                 allow_redirects=False,
+                **content,
             ) as response:
                 said = await response.text(errors="replace")
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -74,7 +91,7 @@ class Client:
             raise Unavailable(f"{self.name} cannot be reached: {type(error).__name__}") from None
         status = response.status
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            return
+            return said
         message = f"{self.name} answered {status}: {_short(said)}"
         passing = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in passing:

@@ -4,6 +4,8 @@ An opening may wait for hours, for an answer or for the end of the night, while 
 one offset for a group and partition, and beside it a short text. So the offset is that of the first event not dealt
 with, and the text names those after it that are not dealt with either: `1 UNTIL A,B,...`, all counted from the offset;
 what lies before UNTIL and is not named is done.
+
+What became of the last few events of exercises stands behind that, `; OFFSET=OUTCOME,...`, for whoever began them.
 """
 
 import re
@@ -12,7 +14,12 @@ from typing import Final, NamedTuple, Self
 LONGEST_NOTE: Final = 4_000
 """Bytes of the text; brokers take 4,096 unless they are told otherwise."""
 
-_NOTE: Final = re.compile(r"1 ([0-9]{1,18})(?: ([0-9]{1,18}(?:,[0-9]{1,18})*))?")
+OUTCOMES_KEPT: Final = 4
+
+_ROOM: Final = 40 + OUTCOMES_KEPT * 40
+_NOTE: Final = re.compile(
+    r"1 ([0-9]{1,18})(?: ([0-9]{1,18}(?:,[0-9]{1,18})*))?(?:; ([0-9]{1,18}=[a-z]{1,16}(?:,[0-9]{1,18}=[a-z]{1,16})*))?"
+)
 
 
 class Mark(NamedTuple):
@@ -29,6 +36,7 @@ class Progress:
         self.next = offset
         self._waiting: set[int] = set()
         self._again: set[int] = set()
+        self.outcomes: dict[int, str] = {}
 
     @classmethod
     def from_mark(cls, mark: Mark) -> Self:
@@ -40,6 +48,9 @@ class Progress:
         progress.next = mark.offset + int(found[1])
         progress._again = {mark.offset + int(each) for each in (found[2] or "").split(",") if each}
         progress._waiting = set(progress._again)
+        for each in found[3].split(",") if found[3] else ():
+            offset, outcome = each.split("=")
+            progress.outcomes[int(offset)] = outcome
         return progress
 
     @property
@@ -49,6 +60,10 @@ class Progress:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def has_done(self, offset: int) -> bool:
+        """Tell whether an event is dealt with, in whatever way."""
+        return offset < self.next and offset not in self._waiting
 
     def begin(self, offset: int) -> bool:
         """Note that an event was read; False if it was before, and needs nothing more."""
@@ -61,9 +76,13 @@ class Progress:
         self._waiting.add(offset)
         return True
 
-    def finish(self, offset: int) -> None:
-        """Note that an event is dealt with."""
+    def finish(self, offset: int, outcome: str | None = None) -> None:
+        """Note that an event is dealt with; an `outcome` is kept until that of some later ones is."""
         self._waiting.discard(offset)
+        if outcome is not None:
+            self.outcomes[offset] = outcome
+            for each in list(self.outcomes)[:-OUTCOMES_KEPT]:
+                del self.outcomes[each]
 
     def pass_to(self, offset: int) -> None:
         """Note that events of a mark which lie before this offset are gone: Kafka has deleted them."""
@@ -80,8 +99,10 @@ class Progress:
         for each in sorted(self._waiting):
             text = str(each - first)
             length += len(text) + 1
-            if length > LONGEST_NOTE - 40:
+            if length > LONGEST_NOTE - _ROOM:
                 until = each
                 break
             named.append(text)
-        return Mark(first, f"1 {until - first} {','.join(named)}".rstrip())
+        told = ",".join(f"{offset}={outcome}" for offset, outcome in self.outcomes.items())
+        note = f"1 {until - first} {','.join(named)}".rstrip()
+        return Mark(first, f"{note}; {told}" if told else note)

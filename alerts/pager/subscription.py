@@ -192,10 +192,10 @@ class Subscription:
 
     def _dealt(self, dealt: Dealt) -> None:
         for place in self._places.pop(dealt.notice.id, ()):
-            self._finish(place)
+            self._finish(place, dealt.outcome if dealt.notice.drill else None)
 
-    def _finish(self, place: Place) -> None:
-        self._progress[place[0]].finish(place[1])
+    def _finish(self, place: Place, outcome: str | None = None) -> None:
+        self._progress[place[0]].finish(place[1], outcome)
         self._changed.set()
 
     async def _read(self) -> None:

@@ -12,7 +12,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from deploy.cli import convert, dlq, doctor, fuse, processes, produce, replay, rules, simulate, topics, up
+from deploy.cli import (
+    convert,
+    dlq,
+    doctor,
+    drill,
+    fuse,
+    processes,
+    produce,
+    replay,
+    report,
+    rules,
+    simulate,
+    topics,
+    up,
+)
 
 FAILED = 1
 INTERRUPTED = 130
@@ -133,6 +147,8 @@ app.add_typer(dlq.app, name="dlq")
 app.command("produce")(produce.produce)
 app.command("simulate")(simulate.simulate)
 app.add_typer(convert.app, name="convert")
+app.command("drill")(drill.drill)
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 
 

@@ -41,7 +41,8 @@ def complaints(count: int) -> str:
 def test_help_comes_at_once_and_names_every_command() -> None:
     done = subprocess.run([*LIVEFUSE, "--help"], capture_output=True, text=True, check=True)
     for command in (
-        "up", "intake", "worker", "topics", "replay", "rules", "fuse", "dlq", "simulate", "convert", "doctor",
+        "up", "intake", "worker", "topics", "replay", "rules", "fuse", "dlq", "simulate", "convert", "doctor", "drill",
+        "report",
     ):  # fmt: skip
         assert f"\n  {command} " in done.stdout
 
@@ -70,6 +71,8 @@ def test_version_and_wrong_usage() -> None:
         ["intake"],
         ["worker"],
         ["simulate", "--records", "1"],
+        ["drill"],
+        ["report", "--from", "1h"],
     ],
 )
 def test_without_a_broker_the_setting_is_named(arguments: list[str]) -> None:

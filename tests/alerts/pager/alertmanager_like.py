@@ -78,9 +78,20 @@ class AlertmanagerLike:
         (found,) = [told for labels, told in self.alerts.items() if dict(labels)["alertname"] == alertname]
         return found
 
+    def held(self, matchers: list[str]) -> list[dict[str, Any]]:
+        """Return what has not ended and matches, with as much of the form as somebody reads."""
+        wanted = {tuple(each.replace('"', "").split("=", 1)) for each in matchers}
+        return [
+            {"labels": dict(labels), "receivers": [{"name": "duty"}], "status": {"state": "active"}}
+            for labels, told in self.alerts.items()
+            if told.ends_at > self.clock() * 1000 and wanted <= labels
+        ]
+
     def behave(self, request: Received) -> web.Response:
         """Answer as the API v2 does."""
         if request.path != "/api/v2/alerts":
             return says("not found", 404)
+        if request.method == "GET":
+            return says(self.held(request.filters))
         problems = self.tell(request.json)
         return says("; ".join(problems), 400) if problems else web.Response()

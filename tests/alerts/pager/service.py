@@ -20,6 +20,8 @@ class Received:
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
+    filters: list[str] = field(default_factory=list)
 
     @property
     def json(self) -> Any:
@@ -60,7 +62,14 @@ async def serving(behave: Behave, tls: ssl.SSLContext | None = None) -> AsyncIte
     """Run a service for a while."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        received = Received(request.path, dict(request.query), dict(request.headers), await request.read())
+        received = Received(
+            request.path,
+            dict(request.query),
+            dict(request.headers),
+            await request.read(),
+            request.method,
+            request.query.getall("filter", []),
+        )
         service.received.append(received)
         answer = service.behave(received)
         return answer if isinstance(answer, web.Response) else await answer

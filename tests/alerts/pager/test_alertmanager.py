@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from alerts.pager import alertmanager
 from alerts.pager.alertmanager import Client, Sender, name_of
 from alerts.pager.alerts import Alerts
-from alerts.pager.channel import Unavailable
+from alerts.pager.channel import Rejected, Unavailable
 from alerts.pager.config import AlertmanagerConfig
 from alerts.pager.meter import ChannelMetrics, Meter
 from alerts.pager.payload import Links, Payloads
@@ -235,3 +235,21 @@ async def test_no_message_holds_a_secret(room: Room) -> None:
     with pytest.raises(Unavailable) as caught:
         await client.post([])
     assert SECRET not in f"{caught.value}{caught.value!r}{caught.value.__cause__}{client.name}"
+
+
+async def test_it_can_be_asked_for_what_fires(room: Room, clock: Clock) -> None:
+    model = AlertmanagerLike(clock)
+    async with serving(model.behave) as service:
+        client = Client(service.url, AlertmanagerConfig(), room.session)
+        with room.sending(service.url):
+            room.take(product_id="p1")
+            room.take(product_id="p2")
+            await soon(lambda: len(model.firing()) == 2, "both fire")
+            (found,) = await client.firing('alertname="FuseOpen"', 'product_id="p2"')
+            assert found["labels"]["product_id"] == "p2"
+            room.take(CLOSED, product_id="p2", sequence=8)
+            await soon(lambda: len(model.firing()) == 1, "one has ended")
+            assert await client.firing('product_id="p2"') == []
+        service.behave = lambda _: says("a login page")
+        with pytest.raises(Rejected, match="no list of alerts"):
+            await client.firing()

@@ -75,3 +75,27 @@ def test_events_that_kafka_has_deleted_are_not_waited_for() -> None:
     assert progress.begin(13)
     progress.finish(13)
     assert progress.mark() == Mark(15, "1 0")
+
+
+def test_what_became_of_the_last_exercises_is_kept_beside_the_position() -> None:
+    progress = Progress(5)
+    for offset in range(5, 13):
+        progress.begin(offset)
+    for offset in (5, 6, 8, 9, 11):
+        progress.finish(offset, "rejected" if offset == 9 else "sent")
+    assert progress.mark() == Mark(7, "1 6 0,3,5; 6=sent,8=sent,9=rejected,11=sent")
+    successor = Progress.from_mark(progress.mark())
+    assert successor.outcomes == {6: "sent", 8: "sent", 9: "rejected", 11: "sent"}
+    assert successor.mark() == progress.mark()
+    assert [offset for offset in range(5, 14) if successor.has_done(offset)] == [5, 6, 8, 9, 11]
+
+
+def test_a_long_note_has_room_for_outcomes() -> None:
+    progress = Progress(10**15)
+    for offset in range(10**15, 10**15 + 5_000):
+        progress.begin(offset)
+    for offset in range(4):
+        progress.finish(10**15 + 2 * offset, "suppressed")
+    note = progress.mark().note
+    assert len(note.encode()) <= LONGEST_NOTE
+    assert note.count("=suppressed") == 4
