@@ -9,12 +9,14 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 from random import Random
+from shutil import which
 from statistics import fmean, quantiles
 from typing import Final
 
 from tests.bench.report import Figure, Result, tell
 from tests.kafka.paging import Paging
 
+_PROGRAMS: Final = ("prometheus", "prometheus-alertmanager")
 _WARM_UP: Final = 3
 _LEAST_PAUSE_S, _MOST_PAUSE_S = 0.05, 0.5
 _GOAL_S: Final = 2.0
@@ -22,6 +24,8 @@ _GOAL_S: Final = 2.0
 
 async def measure(bootstrap: str, directory: Path, probes: int) -> Result:
     """Measure with so many products, one at a time, at random intervals."""
+    if missing := [each for each in _PROGRAMS if which(each) is None]:
+        return Result("paging", (), f"{' and '.join(missing)} not installed: run `make monitoring`")
     async with Paging.opened(bootstrap, directory / "paging") as paging:
         with paging.prometheus(directory / "prometheus"):
             await asyncio.gather(paging.alertmanagers.settled(), paging.start())

@@ -135,23 +135,13 @@ class Paging:
         """Wait until people were told that the fuse of a product is closed."""
         await self.until(lambda: "resolved" in self.told(product_id), f"the end of {product_id} is told")
 
-    async def until(self, condition: Callable[[], object], what: str) -> None:
+    async def until(self, condition: Callable[[], object], what: str, within: timedelta = PATIENCE) -> None:
         """Wait for a condition."""
 
         async def holds() -> bool:
             return bool(condition())
 
-        await until(holds, what, within=PATIENCE, between=timedelta(seconds=_SEEN_EVERY_S), state=self.tails)
-
-    async def counted(self, event_type: str, count: int) -> None:
-        """Wait until the present pager has read so many fuse events of a type."""
-        line = f'livefuse_pager_events_total{{type="{event_type}"}} {float(count)}'
-
-        async def has_read() -> bool:
-            async with self._session.get(f"http://{HOST}:{self.ports['pager']}/metrics") as answer:
-                return line in await answer.text()
-
-        await until(has_read, line, within=PATIENCE, state=self.tails)
+        await until(holds, what, within=within, between=timedelta(seconds=_SEEN_EVERY_S), state=self.tails)
 
     @contextmanager
     def prometheus(self, directory: Path) -> Iterator[str]:
