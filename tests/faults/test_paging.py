@@ -57,6 +57,7 @@ async def test_one_page_and_one_end_for_each_of_many_fuses_while_the_pager_is_ki
         for each in products:
             await paging.paged(each)
         # Of two, the second may tell of a fuse again that closes while it waits: deploy/monitoring/alertmanager.yml.
+        await paging.alertmanagers.between_looks(2 * SURGES)
         paging.alertmanagers.first.kill()
         for each in products:
             await paging.resume(each)

@@ -226,16 +226,17 @@ class Alertmanagers:
         """Wait until the pager has told both of a product so many times."""
         await asyncio.gather(*(each.gate.told(product_id, number) for each in self.both))
 
-    async def between_looks(self) -> None:
-        """Wait until the second one has just looked, and so holds no older view of the only fuse that is open.
+    async def between_looks(self, number: int = 1) -> None:
+        """Wait until the second one has looked so many times, and so holds no older view of the only fuse that is open.
 
         What it sees when its turn comes, it tells PEER_TIMEOUT later; and if the first one has told of the end in the
-        meantime, it tells of the fuse again. See deploy/monitoring/alertmanager.yml.
+        meantime, it tells of the fuse again. See deploy/monitoring/alertmanager.yml. It has then also heard from the
+        first one of what that has told, which is not so when that is lost right after a page.
         """
         before = await self.second.looked()
 
         async def has_looked() -> bool:
-            return await self.second.looked() > before
+            return await self.second.looked() >= before + number
 
         await until(has_looked, "it looks", within=PATIENCE, between=timedelta(seconds=0.05))
 
