@@ -197,14 +197,13 @@ class Alertmanagers:
         """The one that waits."""
         return max(self.both, key=lambda each: each.name)
 
-    async def settled(self, *running: Alertmanager) -> None:
-        """Start those that are to run, if they do not, both by default; wait until they have found each other."""
-        expected = running or tuple(self.both)
-        for each in expected:
+    async def settled(self) -> None:
+        """Start those that do not run, and wait until they have found each other."""
+        for each in self.both:
             each.start()
 
         async def found() -> bool:
-            return all([await each.status() == ("ready", len(expected)) for each in expected])
+            return all([await each.status() == ("ready", len(self.both)) for each in self.both])
 
         await until(found, "the Alertmanagers find each other", within=PATIENCE)
 

@@ -45,34 +45,28 @@ async def test_one_page_and_one_end_although_broker_alertmanagers_and_a_channel_
     async with Paging.opened(mortal_kafka.bootstrap, tmp_path / "paging", LIVEFUSE_CONFIG=str(settings)) as paging:
         alertmanagers = paging.alertmanagers
         with paging.prometheus(tmp_path / "prometheus") as prometheus:
-            # One Alertmanager is down from the beginning.
-            await asyncio.gather(alertmanagers.settled(alertmanagers.both[0]), paging.start())
-            await paging.surge("alone")
-            await paging.paged("alone")
+            await asyncio.gather(alertmanagers.settled(), paging.start())
+            await paging.surge("both")
+            await paging.paged("both")
             await paging.until(lambda: hanging.received, "the other channel hangs")
             await paging.asked(prometheus, 'sum(livefuse_open_fuses{shadow="false"})', 1)
             await paging.asked(prometheus, "sum(livefuse_page_delay_seconds_count)", 1)
-            await paging.resume("alone")
-            await paging.resolved("alone")
-            await paging.asked(prometheus, 'sum(livefuse_pager_events_total{type="fuse.closed"})', 1)
-
-            # Both are there.
-            await alertmanagers.settled()
-            await paging.surge("both")
-            await paging.paged("both")
             with alertmanagers.holding():
                 await paging.resume("both")
                 await alertmanagers.held()
                 await alertmanagers.between_looks()
             await paging.resolved("both")
             await alertmanagers.between_looks()
+            await paging.asked(prometheus, 'sum(livefuse_pager_events_total{type="fuse.closed"})', 1)
 
             # The Alertmanager that notifies is lost, in the moment in which a fuse opens.
             alertmanagers.first.kill()
             await paging.surge("lost")
             await paging.paged("lost")
 
-            # The broker crashes while a fuse is open.
+            # It is down from the beginning of another pager, and the broker crashes while a fuse is open.
+            paging.pager.kill()
+            await paging.restart_pager()
             await paging.surge("stays")
             await paging.paged("stays")
             await asyncio.to_thread(mortal_kafka.kill)
@@ -85,11 +79,12 @@ async def test_one_page_and_one_end_although_broker_alertmanagers_and_a_channel_
             for product_id in ("stays", "restarted", "lost"):
                 await paging.resolved(product_id)
 
-        told = {each: paging.told(each) for each in ("alone", "both", "stays", "restarted", "lost")}
+        told = {each: paging.told(each) for each in ("both", "lost", "stays", "restarted")}
         assert told == dict.fromkeys(told, ONCE)
         await paging.until(lambda: _watchdogs(paging) == {"Watchdog", "LivefuseWatchdog"}, "both watchdogs are told")
         assert "LivefuseWatchdog" not in _watchdogs(paging, "resolved")
-        assert all(each.alive and each.lives == 1 for each in paging.cluster.services)
+        assert all(each.alive and each.lives == 1 for each in (paging.intake, paging.worker))
+        assert paging.pager.lives == 2
 
 
 async def test_one_page_and_one_end_although_the_pager_is_killed_at_each_step(
