@@ -37,11 +37,11 @@ test: setup kafka monitoring ## run all tests but the long fault run, on a real 
 monitoring: $(MONITORING) ## make sure of Debian's prometheus and prometheus-alertmanager
 
 .PHONY: faults
-faults: setup kafka ## the long fault run: kills and zombies against a real Kafka
+faults: setup kafka monitoring ## the long fault run: kills and zombies against a real Kafka
 	.venv/bin/python -m pytest -m faults_long $(PYTEST)
 
 .PHONY: bench
-bench: setup kafka ## measure throughput, latency, memory and recovery
+bench: setup kafka monitoring ## measure throughput, latency, paging, memory and recovery
 	.venv/bin/python -m tests.bench $(BENCH)
 
 .PHONY: lint

@@ -4,9 +4,10 @@
     run()                 sends, until it is cancelled
 
 Each Alertmanager has a sender of its own, and none waits for another. A request that fails in a way that may pass (no
-connection, no answer, 5xx, 429) is made again after 0.2 s, then less and less often, at least every 5 s, with the
-alerts as they are by then: there is no queue that could grow or grow old. Other answers of 4xx are logged and counted,
-and the alert is sent again with its next minute. An Alertmanager takes the valid alerts of such a request all the same.
+connection, no answer, 5xx, 429) is made again after 0.2 s, then less and less often, at least every 5 s, and when there
+is something new to say, with the alerts as they are by then: there is no queue that could grow or grow old. Other
+answers of 4xx are logged and counted, and the alert is sent again with its next minute. An Alertmanager takes the valid
+alerts of such a request all the same.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from itertools import islice
 from typing import Any, Final
@@ -34,6 +36,7 @@ from alerts.pager.schedule import Schedule
 REQUEST_S: Final = 5.0
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
+LEAST_PAUSE_S: Final = 0.2
 MOST_AT_ONCE: Final = 100
 _WATCHDOG_LOOK_S: Final = 5.0
 _ANSWER_SHOWN: Final = 200
@@ -152,11 +155,19 @@ class Sender:
         pause_s = 0.0
         while True:
             await self._due()
+            self._wake.clear()
             if await self._send():
                 pause_s = 0.0
             else:
                 pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, 2 * pause_s))
-                await asyncio.sleep(pause_s)
+                await self._pause(pause_s)
+
+    async def _pause(self, pause_s: float) -> None:
+        """Wait before the next attempt. What is new cuts it short: it may find the Alertmanager back, and is a page."""
+        await asyncio.sleep(min(LEAST_PAUSE_S, pause_s))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s - LEAST_PAUSE_S):
+                await self._wake.wait()
 
     async def _due(self) -> None:
         """Wait until there is something to say."""

@@ -10,12 +10,12 @@ from typing import Final
 
 import orjson
 
-from tests.bench import comparator, latency, memory, throughput
+from tests.bench import comparator, latency, memory, paging, throughput
 from tests.bench.calibration import Conditions
 from tests.bench.report import Figure, Result, as_json, as_text, machine, tell
 from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
 
-PARTS: Final = ("throughput", "plain", "faust", "latency", "memory")
+PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "memory")
 
 # The broker gets what it needs to be no bottleneck; its CPU time is not counted.
 _JVM: Final = ("-Xmx1g", "-Xms1g", "-XX:+UseSerialGC")
@@ -56,6 +56,8 @@ async def _measure(bootstrap: str, directory: Path, parts: Sequence[str], option
             result = await comparator.measure(bootstrap, directory, comparator.FAUST, options.faust_records)
         elif part == "latency":
             result = await latency.measure(bootstrap, directory, options.probes, realtime=options.realtime)
+        elif part == "paging":
+            result = await paging.measure(bootstrap, directory, options.surges)
         else:
             result = await memory.measure(bootstrap, directory, options.products)
         result = result._replace(figures=result.figures + before.figures("before") + Conditions.now().figures("after"))
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--records", type=int, default=600_000, help="backlog of throughput and plain [600,000]")
     parser.add_argument("--sale", action="store_true", help="throughput with a sale of `livefuse simulate`")
     parser.add_argument("--probes", type=int, default=300, help="of latency [300]")
+    parser.add_argument("--surges", type=int, default=50, help="products of paging [50]")
     parser.add_argument("--realtime", action="store_true", help="latency undisturbed by other processes (as root)")
     parser.add_argument("--products", type=int, default=1_000_000, help="of memory [1,000,000]")
     parser.add_argument("--faust-records", type=int, default=40_000, help="backlog of faust [40,000]")

@@ -161,6 +161,21 @@ async def test_one_that_comes_back_is_told_what_holds_then(
         assert sum("alertmanager.back" in each for each in said) == 1
 
 
+async def test_one_that_comes_back_is_told_of_what_is_new_at_once(
+    room: Room, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alertmanager, "FIRST_PAUSE_S", 60.0)
+    monkeypatch.setattr(alertmanager, "LONGEST_PAUSE_S", 60.0)
+    async with alertmanager_like(clock) as (model, service):
+        service.behave = lambda _: says("no", 503)
+        with room.sending(service.url):
+            room.take()
+            await soon(lambda: len(service.received) == 1, "it is tried")
+            service.behave = model.behave
+            room.take(product_id="p43")
+            await soon(lambda: model.notified() == ["firing", "firing"], "both pages come")
+
+
 async def test_a_refusal_is_counted_and_logged_and_not_repeated_at_once(
     room: Room, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

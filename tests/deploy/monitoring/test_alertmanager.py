@@ -9,65 +9,16 @@ from typing import Any
 
 import aiohttp
 import pytest
-import yaml
-from aiohttp import web
 
 from deploy.embedded import HOST, free_port
 from deploy.tether import tethered
-from tests.debian import program
-from tests.deploy.monitoring.test_configuration import alertmanager
-
-PATIENCE_S = 20.0
-
-
-class Receivers:
-    """Takes notifications; remembers when, for which receiver, and of which alerts."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[float, str, dict[str, Any]]] = []
-        self.port = free_port()
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.told.append((time.monotonic(), request.match_info["name"], await request.json()))
-        return web.Response()
-
-    def of(self, receiver: str, status: str = "firing") -> list[dict[str, Any]]:
-        return [said for _, name, said in self.told if name == receiver and said["status"] == status]
-
-    async def until(self, receiver: str, count: int, status: str = "firing") -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while len(self.of(receiver, status)) < count:
-            assert time.monotonic() < deadline, self.told
-            await asyncio.sleep(0.02)
+from tests.deploy.monitoring.receivers import Receivers, answers, configured
 
 
 @pytest.fixture
 async def receivers() -> AsyncIterator[Receivers]:
-    taking = Receivers()
-    server = web.Application()
-    server.router.add_post("/{name}", taking.take)
-    runner = web.AppRunner(server)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, taking.port).start()
-    yield taking
-    await runner.cleanup()
-
-
-def configured(directory: Path, port: int) -> list[str]:
-    """Return the command line of an Alertmanager whose receivers are all the server at `port`."""
-    read = alertmanager()
-    read["receivers"] = [
-        {"name": each["name"], "webhook_configs": [{"url": f"http://{HOST}:{port}/{each['name']}"}]}
-        for each in read["receivers"]
-    ]
-    file = directory / "alertmanager.yml"
-    file.write_text(yaml.safe_dump(read))
-    return [
-        program("prometheus-alertmanager"),
-        f"--config.file={file}",
-        f"--storage.path={directory}",
-        "--cluster.listen-address=",
-    ]
+    async with Receivers.listening() as taking:
+        yield taking
 
 
 @pytest.fixture
@@ -86,20 +37,6 @@ async def api(receivers: Receivers, tmp_path: Path) -> AsyncIterator[str]:
         finally:
             process.terminate()
             await process.wait()
-
-
-async def answers(url: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    async with aiohttp.ClientSession() as session:
-        while time.monotonic() < deadline:
-            try:
-                async with session.get(url) as answer:
-                    if answer.status == 200:
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.05)
-    raise AssertionError(f"{url} does not answer")
 
 
 def alert(*, ends: timedelta = timedelta(minutes=4), **labels: str) -> dict[str, Any]:

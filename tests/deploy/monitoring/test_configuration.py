@@ -90,6 +90,12 @@ def test_each_fuse_is_a_page_of_its_own_after_a_second() -> None:
     assert all((route["group_by"], route["group_wait"]) == (["..."], "1s") for route in routes)
 
 
+def test_the_second_alertmanager_waits_for_less_than_a_fuse_is_looked_at_again() -> None:
+    (wait_s,) = re.findall(r"--cluster\.peer-timeout=(\d+)s", ALERTMANAGER.read_text())
+    routes = [route for route in alertmanager()["route"]["routes"] if any(name in str(route) for name in FUSES)]
+    assert all(2 * int(wait_s) < int(route["group_interval"].removesuffix("s")) for route in routes)
+
+
 def test_every_receiver_is_used_and_no_secret_stands_in_the_file() -> None:
     names = {each["name"] for each in alertmanager()["receivers"]}
     assert names == set(re.findall(r"receiver: ([a-z0-9-]+)", ALERTMANAGER.read_text()))
