@@ -46,6 +46,6 @@ empty.
 """
 
 
-def seconds(duration_ms: int) -> float:
+def seconds(duration_ms: int) -> int | float:
     """Return a duration for a ``cause``: whole seconds as int."""
     return duration_ms / 1000 if duration_ms % 1000 else duration_ms // 1000
