@@ -26,10 +26,10 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
     room_id: str | None
     category: str | None = None
     if kind <= CANCELLATION:
-        line: int = signal[5]
-        order_id: str = signal[6]
-        event_id: str | None = signal[7]
-        room_id, category = signal[10], signal[11]
+        line: int
+        order_id: str
+        event_id: str | None
+        _, _, _, _, _, line, order_id, event_id, _, _, room_id, category = signal
         facts = state.memories[0]
         if event_id is not None:
             fact = f"\n{event_id}\n{line}"
