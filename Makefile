@@ -1,4 +1,4 @@
-# The verbs of the project. Everything they make lies in .venv and .cache.
+# The verbs of the project. Everything they make lies in .venv and .cache, wheels in dist.
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -44,6 +44,14 @@ faults: setup kafka monitoring ## the long fault run: kills and zombies against 
 bench: setup kafka monitoring ## measure throughput, latency, paging, memory and recovery
 	.venv/bin/python -m tests.bench $(BENCH)
 
+# Only this verb needs a C compiler and Python's headers.
+.PHONY: wheel
+wheel: setup ## build dist/livefuse-*.whl with compiled modules, and hold it against the plain ones
+	@command -v gcc cc >/dev/null || $(call debian,gcc libc6-dev)
+	@test -f "$$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || $(call debian,python3-dev)
+	.venv/bin/python -m tests.compiled.wheel
+	.venv/bin/python -m pytest -m compiled tests/compiled $(PYTEST)
+
 .PHONY: lint
 lint: setup ## ruff, its formatter and mypy
 	.venv/bin/ruff check
@@ -67,7 +75,7 @@ kafka: $(FETCHED) ## fetch the Kafka broker of the tests with Maven
 
 .PHONY: clean
 clean: ## remove what the other verbs made
-	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock pyproject.toml

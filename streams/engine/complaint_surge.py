@@ -27,7 +27,7 @@ class Limits:
         self.keep = self.reach + self.window
         self.categories = frozenset(limits.categories) if limits.categories else None
         self.capacity = max(256, 4 * (limits.more_than + 1))
-        self.window_s = seconds(self.window)
+        self.window_s: int | float = seconds(self.window)
 
 
 class ComplaintSurge:

@@ -136,9 +136,10 @@ class Oversell:
 
     def on_order(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
         """Subtract an order line; trip when too little is left."""
-        time = signal[3]
+        time: int = signal[3]
+        name: str | None = signal[9]
         limits = self.limits
-        sku = self.skus.get(signal[9]) or self._sku(signal[9], signal[4])
+        sku = self.skus.get(name) or self._sku(name, signal[4])
         oldest = clock - limits.history
         if time < oldest:
             return LATE

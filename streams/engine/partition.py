@@ -74,18 +74,23 @@ class Partition:
         hot, dirty, counts = self._hot, self._dirty, self.counts
         log_time = self.log_time
         for signal in signals:
-            kind, source, position, time, product_id = signal[:5]
+            kind: int = signal[0]
+            time: int = signal[3]
             if kind == TICK:
                 outputs += self._fire(time)
                 continue
+            source: int = signal[1]
+            position: int = signal[2]
             if position <= positions[source]:
                 counts.repeated += 1
                 continue
             positions[source] = position
-            log_time = max(log_time, time)
+            if time > log_time:  # noqa: PLR1730 (as in the merge: max costs too much here)
+                log_time = time
             if kind == RULES:
                 outputs += self._take_rules(signal[5])
                 continue
+            product_id: str = signal[4]
             state = hot.get(product_id)
             if state is None:
                 state = self._touch(product_id)

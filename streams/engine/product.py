@@ -18,11 +18,17 @@ from streams.engine.verdicts import LATE, Close, Replenish, Verdict
 
 def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> list[Output] | None:
     """Apply one signal (of any kind but RULES) to its product; return what is said, in order, or None."""
-    kind = signal[0]
-    time = signal[3]
+    kind: int = signal[0]
+    time: int = signal[3]
     clock = state.clock
-    room_id = category = None
+    facts: dict[str, int] | None
+    fact: str
+    room_id: str | None
+    category: str | None = None
     if kind <= CANCELLATION:
+        line: int
+        order_id: str
+        event_id: str | None
         _, _, _, _, _, line, order_id, event_id, _, _, room_id, category = signal
         facts = state.memories[0]
         if event_id is not None:
@@ -44,6 +50,7 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
         fact = signal[5]
         room_id, category = signal[8], signal[9]
     else:
+        room_id = None
         facts = state.memories[3]
         fact = signal[5]["command_id"]
     if facts is not None:
@@ -53,7 +60,7 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
                 counts.duplicates[kind] += 1
                 return None
             del facts[fact]
-    outputs = None
+    outputs: list[Output] | None = None
     if state.due is not None and state.due < time:
         outputs = fire_timers(state, time - 1, plan)
         clock = state.clock

@@ -40,7 +40,7 @@ class Limits:
         self.prior_units = limits.prior_units
         self.prior_returns = Fraction(limits.prior_rate) * limits.prior_units
         self.z = float(limits.z)
-        self.window_s = seconds(self.period)
+        self.window_s: int | float = seconds(self.period)
 
 
 class _Baseline:
@@ -97,7 +97,8 @@ class ReturnSpike:
 
     def on_order(self, signal: Signal, clock: int) -> tuple[Verdict, ...] | None:
         """Count an order line."""
-        time, units = signal[3], signal[8]
+        time: int = signal[3]
+        units: int = signal[8]
         if time == clock and self.begin <= time < self.end:
             index = time // self.limits.bucket
             self.current[0] += units

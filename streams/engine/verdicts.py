@@ -30,11 +30,14 @@ class Replenish(NamedTuple):
 
 
 class Nearness(NamedTuple):
-    """How near a product is to a limit: 0 to 1, 1 being the limit; ``more`` as the watch list has it."""
+    """How near a product is to a limit: 0 to 1, 1 being the limit; ``more`` as the watch list has it.
+
+    What is a whole number is written as one: compiled, a ``float`` alone would make 3.0 of 3.
+    """
 
     nearness: float
-    measured: float
-    limit: float
+    measured: int | float
+    limit: int | float
     sku_id: str | None = None
     more: dict[str, Any] | None = None
 
@@ -46,6 +49,6 @@ empty.
 """
 
 
-def seconds(duration_ms: int) -> float:
+def seconds(duration_ms: int) -> int | float:
     """Return a duration for a ``cause``: whole seconds as int."""
     return duration_ms / 1000 if duration_ms % 1000 else duration_ms // 1000

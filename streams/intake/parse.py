@@ -101,15 +101,13 @@ def _refusal(model: type[BaseModel], value: bytes) -> Refusal:
 
 def _order(value: bytes, source: int, offset: int) -> list[Signal]:
     order = parse_order(value)
-    get = order.get
-    kind = CANCELLATION if get("status") == "cancelled" else ORDER
+    kind = CANCELLATION if order.get("status") == "cancelled" else ORDER
     time_ms = to_ms(order["occurred_at"])
-    order_id, event_id, room_id = order["order_id"], get("event_id"), get("room_id")
+    order_id, event_id, room_id = order["order_id"], order.get("event_id"), order.get("room_id")
     position = offset * LINES_PER_OFFSET
-    lines = order["lines"]
+    lines: list[dict[str, Any]] = order["lines"]
     if len(lines) == 1:
         line = lines[0]
-        get = line.get
         return [
             [
                 kind,
@@ -121,9 +119,9 @@ def _order(value: bytes, source: int, offset: int) -> list[Signal]:
                 order_id,
                 event_id,
                 line["quantity"],
-                get("sku_id"),
+                line.get("sku_id"),
                 room_id,
-                get("product_category"),
+                line.get("product_category"),
             ]
         ]
     return [
@@ -145,7 +143,7 @@ def _order(value: bytes, source: int, offset: int) -> list[Signal]:
     ]
 
 
-def _head(kind: int, record: Mapping[str, Any], source: int, offset: int) -> Signal:
+def _head(kind: int, record: dict[str, Any], source: int, offset: int) -> Signal:
     return [kind, source, offset * LINES_PER_OFFSET, to_ms(record["occurred_at"]), record["product_id"]]
 
 

@@ -13,6 +13,7 @@ import orjson
 from tests.bench import comparator, latency, memory, paging, throughput
 from tests.bench.calibration import Conditions
 from tests.bench.report import Figure, Result, as_json, as_text, machine, tell
+from tests.compiled import wheel
 from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
 
 PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "memory")
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the arguments ask for; 1 when a result is worthless."""
     options = _parser().parse_args(arguments)
     parts = PARTS if "all" in options.parts else [part for part in PARTS if part in options.parts]
+    if options.compiled:
+        parts = [each for part in parts for each in ((part, "compiled") if part == "throughput" else (part,))]
     on = machine()
     with tempfile.TemporaryDirectory(prefix="livefuse-bench-") as temporary:
         directory = options.keep or Path(temporary)
@@ -50,6 +53,11 @@ async def _measure(bootstrap: str, directory: Path, parts: Sequence[str], option
         before = Conditions.now()
         if part == "throughput":
             result = await throughput.measure(bootstrap, directory, options.records, sale=options.sale)
+        elif part == "compiled":
+            python = wheel.install(wheel.built(), directory / "compiled")
+            program = (*wheel.alone(python), "-m", "deploy.cli")
+            result = await throughput.measure(bootstrap, directory, options.records, sale=options.sale, program=program)
+            result = result._replace(benchmark="compiled")
         elif part == "plain":
             result = await comparator.measure(bootstrap, directory, comparator.PLAIN, options.records)
         elif part == "faust":
@@ -67,14 +75,16 @@ async def _measure(bootstrap: str, directory: Path, parts: Sequence[str], option
 
 
 def _ratios(results: Sequence[Result]) -> list[Result]:
-    """Return livefuse's records a CPU second in those of the comparators that were measured in the same run."""
+    """Return livefuse's records a CPU second in those of what else was measured in the same run."""
     found = {result.benchmark: result for result in results}
     ours = found.get("throughput")
     if ours is None:
         return []
     ratios = [
-        Figure(f"livefuse / {other}, {name}", ours.value(name) / found[other].value(name))
-        for other in ("faust", "plain")
+        Figure(f"{one} / {other}, {name}", ours.value(name) / found[other].value(name))
+        for one, ours in (("livefuse", ours), ("compiled", found.get("compiled")))
+        if ours is not None
+        for other in ("faust", "plain", *(["throughput"] if one == "compiled" else []))
         if other in found
         for name in ("records per CPU second", "records per CPU second, start-up apart")
     ]
@@ -87,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
                         help=f"any of {', '.join(PARTS)} [all]; ratios need throughput and plain or faust")  # fmt: skip
     parser.add_argument("--records", type=int, default=600_000, help="backlog of throughput and plain [600,000]")
     parser.add_argument("--sale", action="store_true", help="throughput with a sale of `livefuse simulate`")
+    parser.add_argument("--compiled", action="store_true", help="throughput also with compiled modules (make wheel)")
     parser.add_argument("--probes", type=int, default=300, help="of latency [300]")
     parser.add_argument("--surges", type=int, default=50, help="products of paging [50]")
     parser.add_argument("--realtime", action="store_true", help="latency undisturbed by other processes (as root)")

@@ -5,7 +5,7 @@ Usage: open it, `load` records and sentinels, `start`, wait until they are `appl
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.bench.backlog import NAMES, PARTITIONS, sentinel_products
 from tests.bench.listener import Listener, listening
 from tests.bench.process import cpu_seconds
 from tests.bench.report import tell
-from tests.kafka.cluster import Cluster, Service
+from tests.kafka.cluster import LIVEFUSE, Cluster, Service
 
 _PATIENCE: Final = timedelta(minutes=30)
 _STEP_S: Final = 1.0
@@ -48,10 +48,13 @@ class Pipeline:
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, bootstrap: str, directory: Path, name: str) -> AsyncIterator[Self]:
+    async def opened(
+        cls, bootstrap: str, directory: Path, name: str, program: Sequence[str] = LIVEFUSE
+    ) -> AsyncIterator[Self]:
         """Make the topics and listen; in the end everything that was started is ended. Logs go to `directory`."""
         settings = {"LIVEFUSE_PARTITIONS": str(PARTITIONS), "LIVEFUSE_INPUT_PARTITIONS": str(PARTITIONS)}
-        with Cluster(bootstrap, f"{name}-{uuid4().hex[:6]}", directory / name, **settings) as cluster:
+        prefix = f"{name}-{uuid4().hex[:6]}"
+        with Cluster(bootstrap, prefix, directory / prefix, program=program, **settings) as cluster:
             cluster.apply_topics()
             async with listening(bootstrap, cluster.names.fuse_events, PARTITIONS) as listener:
                 yield cls(cluster, listener)

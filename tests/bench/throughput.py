@@ -8,7 +8,7 @@ byte.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -19,16 +19,21 @@ from deploy.simulator.sale import simulate
 from tests.bench.backlog import PARTITIONS, backlog, end_ms, sentinels
 from tests.bench.pipeline import Cpu, Pipeline
 from tests.bench.report import Figure, Result, tell
-from tests.kafka.cluster import Cluster
+from tests.kafka.cluster import LIVEFUSE, Cluster
 
 _ORDERS_PER_SECOND: Final = 60.0
 
 
-async def measure(bootstrap: str, directory: Path, size: int, *, sale: bool) -> Result:
-    """Measure with a backlog of `size` records: the usual one, or with `sale` that of the simulator."""
-    idle = await _start_up(bootstrap, directory)
+async def measure(
+    bootstrap: str, directory: Path, size: int, *, sale: bool, program: Sequence[str] = LIVEFUSE
+) -> Result:
+    """Measure with a backlog of `size` records: the usual one, or with `sale` that of the simulator.
+
+    `program` runs the intake and the worker; the replay is that of the project as it lies here.
+    """
+    idle = await _start_up(bootstrap, directory, program)
     capture = directory / "capture.jsonl"
-    async with Pipeline.opened(bootstrap, directory, "throughput") as pipeline:
+    async with Pipeline.opened(bootstrap, directory, "throughput", program) as pipeline:
         tell(f"writing {size:,} records to the input topics")
         with capture.open("wb") as file:
             loaded = await pipeline.load(_copied(_records(size, sale=sale), file))
@@ -60,10 +65,10 @@ async def measure(bootstrap: str, directory: Path, size: int, *, sale: bool) -> 
     return Result("throughput, simulated sale" if sale else "throughput", figures, failed)
 
 
-async def _start_up(bootstrap: str, directory: Path) -> Cpu:
+async def _start_up(bootstrap: str, directory: Path, program: Sequence[str]) -> Cpu:
     """Return what the processes use when nothing waits for them but the sentinels."""
     tell("one intake and one worker start with nothing to do, for comparison")
-    async with Pipeline.opened(bootstrap, directory, "start-up") as pipeline:
+    async with Pipeline.opened(bootstrap, directory, "start-up", program) as pipeline:
         await pipeline.load(sentinels(_now_ms()))
         pipeline.start()
         await pipeline.applied(1)

@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -63,12 +63,15 @@ async def until(
 class Service:
     """One `livefuse` process that runs until it is ended, and its later lives."""
 
-    def __init__(self, name: str, command: str, environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, command: str, environment: dict[str, str], log: Path, program: Sequence[str] = LIVEFUSE
+    ) -> None:
         self.name = name
         self.command = command
         self.log = log
         self.lives = 0
         self._environment = environment
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0
 
@@ -108,7 +111,7 @@ class Service:
             output.flush()
             self._began = output.tell()
             self._process = subprocess.Popen(
-                tethered([*LIVEFUSE, self.command]),
+                tethered([*self._program, self.command]),
                 cwd=PROJECT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -166,10 +169,16 @@ class Service:
 
 
 class Cluster:
-    """Intakes and workers with one prefix on one broker. `settings` are further LIVEFUSE_ variables."""
+    """Intakes and workers with one prefix on one broker. `settings` are further LIVEFUSE_ variables.
 
-    def __init__(self, bootstrap: str, prefix: str, directory: Path, **settings: str) -> None:
+    `program` runs the intakes and workers; other commands are always those of the project as it lies here.
+    """
+
+    def __init__(
+        self, bootstrap: str, prefix: str, directory: Path, *, program: Sequence[str] = LIVEFUSE, **settings: str
+    ) -> None:
         self.bootstrap = bootstrap
+        self._program = program
         self.prefix = prefix
         self.directory = directory
         self.services: list[Service] = []
@@ -263,7 +272,7 @@ class Cluster:
         name = f"{command}-{number}"
         data = self.directory / name
         environment = {**self.environment, "LIVEFUSE_WORKER__DATA_DIR": str(data)}
-        service = Service(name, command, environment, self.directory / f"{name}.log")
+        service = Service(name, command, environment, self.directory / f"{name}.log", self._program)
         self.services.append(service)
         service.start()
         return service
