@@ -270,9 +270,7 @@ class Cluster:
     def _add(self, command: str) -> Service:
         number = 1 + sum(service.command == command for service in self.services)
         name = f"{command}-{number}"
-        data = self.directory / name
-        environment = {**self.environment, "LIVEFUSE_WORKER__DATA_DIR": str(data)}
-        service = Service(name, command, environment, self.directory / f"{name}.log", self._program)
+        service = Service(name, command, self.environment, self.directory / f"{name}.log", self._program)
         self.services.append(service)
         service.start()
         return service
