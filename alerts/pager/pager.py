@@ -114,7 +114,9 @@ class Pager:
 
     def ready(self) -> str | None:
         """Return what the pager waits for; None when everything of before is read and it tells people."""
-        return None if self.follower.ready.is_set() else "it reads the fuse states, or waits for the broker"
+        if not self.follower.ready.is_set():
+            return "it reads the fuse states, or waits for the broker"
+        return "it waits for the broker" if self.follower.is_away else None
 
     async def settle(self) -> None:
         """Give what is under way a moment to be accepted: what is cut off may have been, and would be told again."""

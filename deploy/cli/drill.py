@@ -77,7 +77,8 @@ async def _drill(settings: "Settings", rule_id: str, room_id: str | None, second
     from deploy.rule_sets import in_force
 
     if (me := asyncio.current_task()) is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, me.cancel)
     exercise = prepare(await in_force(settings.kafka_config(), settings.topics), rule_id, room_id)
     running = Drill(settings, exercise, *seconds)
     try:

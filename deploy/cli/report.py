@@ -73,7 +73,7 @@ def _moment(option: str, said: str, now_ms: int) -> int:
     from schemas.times import to_ms
 
     try:
-        return to_ms(said)
+        return to_ms(int(said) if said.isdecimal() else said)
     except ValueError as problem:
         try:
             return to_ms(now_ms - milliseconds(parse_duration(said)))

@@ -19,7 +19,7 @@ LONGEST_PAUSE_S: Final = 10.0
 SETTLED_AFTER_S: Final = 30.0
 REPEAT_AFTER_S: Final = 30.0
 
-OURS: Final = ("streams.", "deploy.", "schemas.")
+OURS: Final = ("alerts.", "streams.", "deploy.", "schemas.")
 
 USAGE: Final = 2
 """The exit code of a process whose settings are wrong: another start would not help."""

@@ -21,7 +21,7 @@ class Ports:
 def choose(settings: Settings, workers: int, *, pager: bool, grafana: bool) -> Ports:
     """Choose the ports. Workers after the first have those that follow its own, if the settings name one."""
     first = settings.worker.web_port
-    taken = {settings.intake.web_port, *(range(first, first + workers) if first else ())}
+    taken = {settings.intake.web_port, settings.pager.web_port, *(range(first, first + workers) if first else ())}
     taken |= set(settings.monitoring.model_dump().values())
 
     def free(given: int | None) -> int:
@@ -34,7 +34,7 @@ def choose(settings: Settings, workers: int, *, pager: bool, grafana: bool) -> P
     return Ports(
         intake=free(settings.intake.web_port),
         workers=tuple(free(first + number if first else None) for number in range(workers)),
-        pager=free(None) if pager else None,
+        pager=free(settings.pager.web_port) if pager else None,
         prometheus=free(settings.monitoring.prometheus_port),
         alertmanager=free(settings.monitoring.alertmanager_port),
         grafana=free(settings.monitoring.grafana_port) if grafana else None,
