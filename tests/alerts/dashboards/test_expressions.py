@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from tests.alerts.dashboards.expressions import Expression, expressions
-from tests.alerts.dashboards.metrics import DOCUMENT, OF_THE_TARGET, documented, metrics
+from tests.alerts.dashboards.metrics import OF_THE_TARGET, metrics
 from tests.alerts.dashboards.promtool import complaints, rules_file
 
 METRICS = metrics()
@@ -83,10 +83,3 @@ def test_names_and_labels_are_found_in_expressions() -> None:
     expr = 'sum by (le, a) (rate(x_bucket{b="$c",d!~"e"}[5m])) * on (f) group_left () max_over_time(y[1m] offset 15s)'
     assert names(expr) == {"x_bucket", "y"}
     assert selected(expr) == [("x_bucket", "b"), ("x_bucket", "d")]
-
-
-@pytest.mark.skipif(not DOCUMENT.exists(), reason="docs/metrics.md is not there yet")
-def test_the_metrics_are_those_of_the_documentation() -> None:
-    found = documented()
-    assert found is not None
-    assert {name for name in METRICS if name.startswith("livefuse_")} <= found
