@@ -1,25 +1,12 @@
 """Prometheus's own tool, from Debian's package `prometheus`."""
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-
-def promtool() -> str:
-    """Return the tool; without it the test is skipped, except where CI is set: there it fails."""
-    found = shutil.which("promtool")
-    if found:
-        return found
-    reason = "promtool is missing: apt-get install --no-install-recommends prometheus"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+from tests.debian import program
 
 
 def complaints(command: str, content: Mapping[str, Any], folder: Path) -> str:
@@ -27,7 +14,7 @@ def complaints(command: str, content: Mapping[str, Any], folder: Path) -> str:
     file = folder / "file.json"
     # JSON is YAML, too.
     file.write_text(json.dumps(content), encoding="utf-8")
-    done = subprocess.run([promtool(), command, "rules", file], check=False, capture_output=True, text=True)
+    done = subprocess.run([program("promtool"), command, "rules", file], check=False, capture_output=True, text=True)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
