@@ -87,7 +87,7 @@ class WorkerSettings(BaseModel):
     )
     """How long states may wait to be written; a fuse event is written at once."""
     hot_products: Annotated[int, Field(ge=1)] = 50_000
-    """Products of a partition that stay unpacked in memory; the others are kept as bytes."""
+    """Products that stay unpacked in memory, in all partitions of the worker together; the others are kept as bytes."""
     transaction_timeout: Annotated[Duration, Between(timedelta(seconds=1), timedelta(minutes=15))] = timedelta(
         minutes=1
     )
