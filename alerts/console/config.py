@@ -20,8 +20,8 @@ class ProxyConfig:
     """A reverse proxy that has already asked who it is, and says so in headers.
 
     The headers count only in connections from `trusted`; from elsewhere a request that bears them is refused.
-    `roles` maps what is in `role_header` (several with commas: the highest counts) to roles; without one it is `default_role`,
-    and nobody without a role gets in.
+    `roles` maps what is in `role_header` (several with commas: the highest counts) to roles; without a match it is
+    `default_role`, and nobody without a role gets in.
     """
 
     trusted: tuple[IPv4Network | IPv6Network, ...]
