@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerts.console.identity import Role
+from schemas.audit import AuditEntry
 from schemas.commands import Action
 from schemas.events import EventType, FuseEvent, FuseStateName, Moment, Number, OverrideInForce, Paused
 from schemas.ids import Id
@@ -194,39 +195,6 @@ class ProductDetail(BaseModel):
     product: Product | None
     watched: tuple[Watched, ...]
     series: tuple[Series, ...]
-
-
-class AuditEntry(BaseModel):
-    """One line of the audit. Topic `livefuse.audit`, append-only.
-
-    `what`: `command` (asked for; written before the command itself), `outcome` (what came of it), `refused` (a request
-    that was turned down: `outcome` says why), `login`, `logout`, `login_failed`, `export`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    entry_id: UUID
-    at: Moment
-    what: Literal["command", "outcome", "refused", "login", "logout", "login_failed", "export"]
-    actor: str | None
-    role: Role | None
-    way: str | None
-    client: str
-    session_id: str | None = None
-    request_id: UUID | None = None
-    command_id: str | None = None
-    action: Action | None = None
-    product_id: str | None = None
-    sku_id: str | None = None
-    rule: str | None = None
-    room_id: str | None = None
-    reason: Annotated[str | None, Field(repr=False)] = None
-    expires_at: Moment | None = None
-    expected_sequence: int | None = None
-    outcome: str | None = None
-    status: int | None = None
-    sequence: int | None = None
-    detail: str | None = None
 
 
 class History(BaseModel):
