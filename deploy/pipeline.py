@@ -7,7 +7,8 @@ What is younger than `SETTLED_S` does not count as lag: there are frames all the
 commits a little later. When the last record of an input came is read from the record itself, and only where the end of
 a partition has moved since the last look; nothing else of the input topics is read. For how long a frame waits, its own
 timestamp tells, which is an intake's; those of the input topics are the shop's, and may be of last year, so for how
-long their records wait is told from one look to the next.
+long their records wait is told from one look to the next. Intakes write a tick twice a second, day and night; where
+none comes, timers wait, and whether anything else does nobody can tell.
 
 Verified on aiokafka 0.14: a partition that is paused is not fetched, and may be sought in; a fetch that waits for
 records holds up all questions behind it on the same connection, so there is a consumer for each.
@@ -100,6 +101,8 @@ class Pipeline:
         self._signals: list[TopicPartition] = []
         self._by_intakes = Waiting(())
         self._by_workers = Waiting(())
+        self._frames = -1
+        self._ticked_s = 0.0
 
     async def __aenter__(self) -> Self:
         return self
@@ -154,7 +157,7 @@ class Pipeline:
         applied = await _committed(clients, settings.worker_group, self._signals)
         ends = await clients.asking.end_offsets([*self._inputs, *self._signals])
         now_s = time.monotonic()
-        waited_s = self._by_intakes.take(now_s, ends, read)
+        waited_s = max(self._by_intakes.take(now_s, ends, read), self._without_ticks(now_s, ends))
         if self._by_workers.take(now_s, ends, applied):
             waited_s = max(waited_s, await self._oldest_frame(clients.reading, applied))
         await self._read_last(clients.reading, ends)
@@ -166,6 +169,14 @@ class Pipeline:
             "behind_s": round(waited_s, 1),
             "inputs": [self._input(name, topic) for name, topic in self._topics.items()],
         }
+
+    def _without_ticks(self, now_s: float, ends: Offsets) -> float:
+        """Return for how long no intake has said how far time has come, in seconds; 0 when one just has."""
+        frames = sum(ends[each] for each in self._signals)
+        if frames != self._frames:
+            self._frames, self._ticked_s = frames, now_s
+        silent_s = now_s - self._ticked_s
+        return silent_s if silent_s > SETTLED_S + 2 * self._settings.intake.tick_interval.total_seconds() else 0.0
 
     def _input(self, name: str, topic: str) -> dict[str, Any]:
         ours = [each for each in self._inputs if each.topic == topic]
