@@ -40,8 +40,9 @@ class Screen(Protocol):
         """End, and leave the terminal as it was."""
 
     def ready(self, facts: dict[str, Any]) -> None:
-        """Tell that everything runs. `facts`: `bootstrap_servers`, `embedded`, `workers`, `seconds`, and of `console` and
-        `monitoring` what there is.
+        """Tell that everything runs.
+
+        `facts`: `bootstrap_servers`, `embedded`, `workers`, `seconds`, and what there is of `console` and `monitoring`.
         """
 
     def notice(self, text: str) -> None:
