@@ -10,6 +10,8 @@ import signal
 from prometheus_client import disable_created_metrics
 
 from alerts.console import server
+from alerts.console.accounts import AccountsFile
+from alerts.console.doors import Doors
 from deploy import web
 from deploy.pipeline import Pipeline
 from deploy.settings import Settings
@@ -41,9 +43,11 @@ async def _main(settings: Settings) -> None:
         await server.run(
             settings.console_config(),
             stop,
-            pipeline,
+            web.registry("console"),
             prepare,
             lambda port, each: web.serving(port, each.registry, each),
+            pipeline,
+            Doors,
         )
 
 
@@ -68,8 +72,6 @@ def _somebody_may_sign_in(settings: Settings) -> None:
     config = settings.console_config()
     if config.proxy or config.oidc or config.accounts_file is None:
         return
-    from alerts.console.accounts import AccountsFile  # noqa: PLC0415 (argon2 is not needed for the other ways)
-
     try:
         accounts = AccountsFile(config.accounts_file).all()
     except OSError as error:
