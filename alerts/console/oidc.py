@@ -14,12 +14,12 @@ import hashlib
 import hmac
 import logging
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import aiohttp
 import jwt
@@ -184,17 +184,10 @@ class Oidc:
     async def _callback(self, request: web.Request) -> web.StreamResponse:
         query = CallbackQuery.model_validate(dict(request.query))
         try:
-            kept = self._sessions.unseal(request.cookies.get(STATE_COOKIE, ""))
-            if kept is None or not hmac.compare_digest(query.state.encode(errors="replace"), kept["state"].encode()):
-                # Somebody else's code, to be signed in as that somebody; or it took too long.
-                raise _Failed("oidc_state")
-            if query.error or not query.code:
-                raise _Failed("oidc_denied")
+            kept = self._kept(request, query)
             provider = await self._discovered()
-            claims = await self._claims(provider, await self._token(provider, query.code, kept["verifier"]))
-            if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), kept["nonce"].encode()):
-                raise _Failed("oidc_token", "nonce")
-            name, role = self._person(claims)
+            token = await self._token(provider, query.code, kept["verifier"])
+            name, role = self._person(await self._claims(provider, token, kept["nonce"]))
         except _Failed as failed:
             return self._end(request, failed)
         token, who = self._sessions.open(name, role, "oidc")
@@ -204,6 +197,16 @@ class Oidc:
         self._sessions.give(response, token)
         _forget(response)
         return response
+
+    def _kept(self, request: web.Request, query: CallbackQuery) -> dict[str, Any]:
+        """Return what was kept when the browser left, if it is this browser that comes back."""
+        kept = self._sessions.unseal(request.cookies.get(STATE_COOKIE, ""))
+        if kept is None or not hmac.compare_digest(query.state.encode(errors="replace"), kept["state"].encode()):
+            # Somebody else's code, to be signed in as that somebody; or it took too long.
+            raise _Failed("oidc_state")
+        if query.error or not query.code:
+            raise _Failed("oidc_denied")
+        return kept
 
     def _end(self, request: web.Request, failed: _Failed) -> web.Response:
         log.info("oidc.failed code=%s detail=%s", failed.code, failed.detail)
@@ -255,8 +258,9 @@ class Oidc:
             except OSError:
                 raise _Failed("oidc_unavailable", "the client secret cannot be read") from None
             if "client_secret_basic" in provider.token_endpoint_auth_methods_supported:
-                login = aiohttp.encode_basic_auth(self._config.client_id, secret)
-                headers["Authorization"] = login
+                # Both are encoded as in a form first (RFC 6749, 2.3.1).
+                login = f"{quote_plus(self._config.client_id)}:{quote_plus(secret)}"
+                headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
             else:
                 form["client_secret"] = secret
         answer = await self._ask("POST", provider.token_endpoint, data=form, headers=headers)
@@ -265,7 +269,7 @@ class Oidc:
             raise _Failed("oidc_token", "no ID token")
         return token
 
-    async def _claims(self, provider: _Provider, token: str) -> dict[str, Any]:
+    async def _claims(self, provider: _Provider, token: str, nonce: str) -> dict[str, Any]:
         """Return what the ID token says, if the provider has said it, to us, just now."""
         try:
             header = jwt.get_unverified_header(token)
@@ -289,6 +293,8 @@ class Oidc:
             raise _Failed("oidc_token", type(error).__name__) from None
         if claims.get("azp", self._config.client_id) != self._config.client_id:
             raise _Failed("oidc_token", "azp")
+        if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
+            raise _Failed("oidc_token", "nonce")
         return claims
 
     async def _key(self, provider: _Provider, key_id: str | None) -> jwt.PyJWK:

@@ -4,7 +4,8 @@
     no events, and it never was sent        `not_sent`: the console died between the line and the command
     no events, although it was sent         it waits for the pipeline; after an hour `unknown`
 
-A while passes first, so that a console that lives writes its outcomes itself. If two write the same one, it is one line.
+A while passes first, so that a console that lives writes its outcomes itself. If two write the same one, that is one
+line.
 """
 
 import asyncio

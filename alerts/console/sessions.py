@@ -5,8 +5,8 @@ another password or role, or the account's removal, ends it. What was ended by s
 where `revoke` hears of it again after a restart: a restart signs nobody out and revives no session.
 
 The cookie is `__Host-...; Secure`. Verified with Chromium 156: it takes such a cookie over plain HTTP from
-`http://127.0.0.1` and `http://localhost`, and sends it back; from any other plain-HTTP address it does not. So a console
-on another machine needs TLS, its own or a proxy's, for anybody to sign in.
+`http://127.0.0.1` and `http://localhost`, and sends it back; from any other plain-HTTP address it does not. So a
+console on another machine needs TLS, its own or a proxy's, for anybody to sign in.
 """
 
 import hashlib
@@ -166,7 +166,7 @@ class Sessions:
         return claims if claims["exp"] > self._clock() else None
 
     def _secret(self, purpose: str) -> bytes:
-        """Return a key for one purpose, made from the one secret: what is signed for one is worth nothing for another."""
+        """Return a key for one purpose, made from the one secret: signed for one, worth nothing for another."""
         secret = self._own_key
         if self._key is not None:
             try:
