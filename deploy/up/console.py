@@ -10,6 +10,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ class SignIn:
     url: str
     host: str
     port: int
-    passwords: dict[str, str] = field(default_factory=dict, repr=False)
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     environment: dict[str, str] = field(default_factory=dict)
     directory: Path | None = None
 
@@ -70,7 +71,7 @@ def sign_in(settings: Settings) -> SignIn:
         return SignIn(url, host, port, environment=environment)
     directory = Path(tempfile.mkdtemp(prefix="livefuse-console-"))
     accounts = AccountsFile(directory / "accounts")
-    passwords = {name: secrets.token_urlsafe(9) for name in TRIAL}
+    passwords: dict[str, str] = {name: secrets.token_urlsafe(9) for name in TRIAL}
     for name in TRIAL:
         accounts.add(name, name, passwords[name])
     environment["LIVEFUSE_CONSOLE__ACCOUNTS_FILE"] = str(accounts.path)
