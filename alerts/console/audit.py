@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from alerts.console.flood import Flood, Key
 from alerts.console.identity import Identity
 from alerts.console.writer import NotWritten, Writer
-from alerts.pager.consumer import REFUSALS, RETRY_S, open_consumer, reached, start_at
+from alerts.consumer import REFUSALS, RETRY_S, open_consumer, reached, start_at
 from schemas.audit import AuditEntry, What
 from schemas.durations import milliseconds
 from schemas.errors import BrokerRefused

@@ -19,7 +19,7 @@ from alerts.console.identity import IDENTITY, Identity
 from alerts.console.models import Audit as AuditAnswer
 from alerts.console.refused import Refused, answer, query_of
 from alerts.console.routes import Route
-from alerts.pager.consumer import open_consumer, reached, start_at
+from alerts.consumer import open_consumer, reached, start_at
 from schemas.audit import AuditEntry, What
 from schemas.events import Moment
 from schemas.ids import TextId

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from alerts.console.audit import Audit
 from alerts.console.config import ConsoleConfig
 from alerts.console.desk import SEND_WITHIN_S, Commanded, Desk
-from alerts.pager.consumer import lanes, open_consumer, reached, start_at
+from alerts.consumer import lanes, open_consumer, reached, start_at
 
 ANSWERED_AFTER_MS: Final = 5_000
 SENT_BY_MS: Final = int(SEND_WITHIN_S * 1000) + 15_000

@@ -12,7 +12,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from alerts.pager.consumer import REFUSALS, RETRY_S
+from alerts.consumer import REFUSALS, RETRY_S
 from schemas.errors import BrokerRefused
 
 REQUEST_TIMEOUT_MS: Final = 10_000
