@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from alerts.console.config import OidcConfig, ProxyConfig, Secret
 from alerts.console.identity import Role
 from deploy.kafka_settings import ReadableFile
-from deploy.pager_settings import WebAddress
+from deploy.pager_settings import WebAddress, web_address
 from schemas.durations import Between, Duration
 from schemas.errors import ConfigurationError
 
@@ -68,6 +68,14 @@ def _roles(value: object) -> object:
 def _header(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", value):
         raise ValueError("must be the name of a header, such as X-Forwarded-User")
+    return value
+
+
+def _issuer(value: str) -> str:
+    """Check an address and leave it as it is: a provider's tokens name it to the letter, with or without a last `/`."""
+    web_address(value)
+    if urlsplit(value).scheme == "http" and not _is_here(urlsplit(value).hostname or ""):
+        raise ValueError("must begin with https://")
     return value
 
 
@@ -157,7 +165,7 @@ class OidcSettings(BaseModel):
 
     model_config = _STRICT
 
-    issuer: WebAddress | None = None
+    issuer: Annotated[str, AfterValidator(_issuer)] | None = None
     """The provider: what stands before /.well-known/openid-configuration."""
     client_id: str | None = None
     """As whom the console is registered there. It sends people back to `/api/v1/oidc/callback`."""
@@ -173,14 +181,6 @@ class OidcSettings(BaseModel):
     """The role of those of whom `roles` says nothing; without it they do not get in."""
     scopes: Words = ("openid", "profile")
     """What is asked for; `openid` must be among it."""
-
-    @field_validator("issuer")
-    @classmethod
-    def _is_safe(cls, issuer: str | None) -> str | None:
-        parts = urlsplit(issuer or "")
-        if parts.scheme == "http" and not _is_here(parts.hostname or ""):
-            raise ValueError("must begin with https://")
-        return issuer
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
