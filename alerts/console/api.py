@@ -14,7 +14,6 @@ from alerts.console.entry import Entry, Standing
 from alerts.console.history import Histories
 from alerts.console.hub import Hub
 from alerts.console.models import (
-    AuditEntry,
     Events,
     EventsQuery,
     Health,
@@ -29,6 +28,7 @@ from alerts.console.refusals import json_answer
 from alerts.console.refused import Refused, query_of
 from alerts.console.routes import Handler, Route
 from alerts.console.stream import Stream
+from schemas.audit import AuditEntry
 
 _SLICE: Final = 2_000
 """So many products or events are looked through before others have their turn."""

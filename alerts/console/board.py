@@ -46,9 +46,13 @@ class Changes(NamedTuple):
 
 
 class Board:
-    """The products, the watch lists and the feed. `version` goes up with each change."""
+    """The products, the watch lists and the feed. `version` goes up with each change.
+
+    `ready`: everything of before is read; set by who feeds it.
+    """
 
     def __init__(self) -> None:
+        self.ready = False
         self.version = 0
         self.events_read = 0
         self.repeats = 0

@@ -13,7 +13,7 @@ from alerts.console.identity import Role
 from schemas.audit import AuditEntry
 from schemas.commands import Action
 from schemas.events import EventType, FuseEvent, FuseStateName, Moment, Number, OverrideInForce, Paused
-from schemas.ids import Id
+from schemas.ids import Id, TextId
 from schemas.rules import Severity
 
 _ANSWER = ConfigDict(frozen=True, extra="forbid")
@@ -194,7 +194,7 @@ class ProductQuery(BaseModel):
 
     model_config = _QUESTION
 
-    id: Id
+    id: TextId
 
 
 class ProductsQuery(BaseModel):
@@ -202,8 +202,8 @@ class ProductsQuery(BaseModel):
 
     model_config = _QUESTION
 
-    room: Id | None = None
-    rule: Id | None = None
+    room: TextId | None = None
+    rule: TextId | None = None
     state: Literal["paused", "partly", "allowed", "open", "probation", "shadow"] | None = None
     text: Annotated[str | None, Field(min_length=1, max_length=128)] = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
@@ -224,8 +224,8 @@ class EventsQuery(BaseModel):
 
     model_config = _QUESTION
 
-    room: Id | None = None
-    rule: Id | None = None
+    room: TextId | None = None
+    rule: TextId | None = None
     type: EventType | None = None
     text: Annotated[str | None, Field(min_length=1, max_length=128)] = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100

@@ -9,7 +9,6 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -20,8 +19,10 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from alerts.console.models import Delta, Refusal, Snapshot
 from alerts.console.refusals import json_answer
 from alerts.console.routes import Route
+from alerts.console.sessions import COOKIE
+from schemas.generate import CONSOLE_API, FOLDER
 
-FILE: Final = Path(__file__).resolve().parents[2] / "schemas" / "generated" / "console-openapi.json"
+FILE: Final = FOLDER / CONSOLE_API
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 _SHARED: Final = {
@@ -60,7 +61,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "components": {
             "schemas": _schemas(routes),
             "securitySchemes": {
-                "session": {"type": "apiKey", "in": "cookie", "name": "livefuse-session"},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
                 "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token"},
             },
         },
@@ -134,8 +135,16 @@ def _parameters(query: type[BaseModel]) -> Iterator[dict[str, Any]]:
             "name": name,
             "in": "query",
             "required": name in schema.get("required", ()),
-            "schema": each,
+            "schema": _without_null(each),
         }
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of what is given: a query has no null, a parameter is left out."""
+    forms: list[dict[str, Any]] = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if len(forms) != 1:
+        return schema
+    return {key: value for key, value in schema.items() if key not in {"anyOf", "default"}} | forms[0]
 
 
 def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
@@ -160,12 +169,12 @@ def generated(routes: Sequence[Route]) -> str:
 
 def main() -> int:
     """Run the command; the exit code of `--check` is 1 when the file is stale."""
-    from alerts.console.server import all_routes  # noqa: PLC0415 (the server serves this document)
+    from alerts.console.server import every_route  # noqa: PLC0415 (the server serves this document)
 
     arguments = argparse.ArgumentParser(description="Write the documentation of the console's API.")
     arguments.add_argument("--check", action="store_true", help="only tell whether it is stale")
     check = arguments.parse_args().check
-    text = generated(all_routes())
+    text = generated(every_route())
     is_stale = not FILE.exists() or FILE.read_text(encoding="utf-8") != text
     if is_stale and not check:
         FILE.write_text(text, encoding="utf-8")

@@ -15,9 +15,9 @@ Everything runs in one loop, each part in a task of its own.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -25,12 +25,12 @@ from prometheus_client import CollectorRegistry
 
 from alerts.console.api import Api
 from alerts.console.board import Board
-from alerts.console.config import ConsoleConfig, Pipeline
+from alerts.console.config import ConsoleConfig, OidcConfig, Pipeline
+from alerts.console.doors import Doors
 from alerts.console.history import Histories
 from alerts.console.hub import Hub
 from alerts.console.identity import Identity
 from alerts.console.metrics import ConsoleMetrics
-from alerts.console.models import AuditEntry
 from alerts.console.openapi import document_route
 from alerts.console.pages import Pages
 from alerts.console.refusals import refusing
@@ -38,8 +38,10 @@ from alerts.console.routes import Route
 from alerts.console.stream import Stream
 from alerts.console.vitals import Vitals
 from alerts.follower import Follower, Known
+from schemas.audit import AuditEntry
 from schemas.errors import ConfigurationError
 from schemas.events import FuseEvent, FuseState, Watchlist
+from schemas.topics import TopicNames
 
 LARGEST_REQUEST_BYTES: Final = 64 * 1024
 FORGET_S: Final = 30.0
@@ -56,7 +58,7 @@ Serving = Callable[[int | None, "Console"], AbstractAsyncContextManager[object]]
 log = logging.getLogger(__name__)
 
 
-class Doors(Protocol):
+class Gate(Protocol):
     """Who may come in, and what they may order."""
 
     @property
@@ -91,7 +93,7 @@ class Doors(Protocol):
         """Give what is under way a moment."""
 
 
-MakeDoors = Callable[[ConsoleConfig, Board, ConsoleMetrics, Callable[[], float]], Doors]
+MakeDoors = Callable[[ConsoleConfig, Board, ConsoleMetrics, Callable[[], float]], Gate]
 
 
 class Console:
@@ -102,7 +104,7 @@ class Console:
         config: ConsoleConfig,
         pipeline: Pipeline,
         registry: CollectorRegistry,
-        make_doors: MakeDoors,
+        make_doors: MakeDoors = Doors,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.registry = registry
@@ -141,8 +143,8 @@ class Console:
             return starting
         return "it waits for the broker" if self.follower.is_away else None
 
-    def application(self, pages: Pages | None = None) -> web.Application:
-        """Return all that is served to people."""
+    def documented(self) -> tuple[Route, ...]:
+        """Return the routes of the API, those of its documentation apart."""
         stream = Stream(self.hub, self.doors.holds)
         api = Api(
             self.board,
@@ -153,7 +155,11 @@ class Console:
             audit_of=self.doors.audit_of,
             waits_for=self._starting,
         )
-        documented = (*api.routes, *self.doors.routes)
+        return (*api.routes, *self.doors.routes)
+
+    def application(self, pages: Pages | None = None) -> web.Application:
+        """Return all that is served to people."""
+        documented = self.documented()
         routes = (*documented, document_route(documented))
         made = web.Application(
             middlewares=[refusing, self.doors.middleware(routes)], client_max_size=LARGEST_REQUEST_BYTES
@@ -209,6 +215,7 @@ class Console:
             if number % _TURN == 0:
                 await asyncio.sleep(0)
         self.board.forget(int(self._clock() * 1000))
+        self.board.ready = True
         # Nobody has seen anything yet: who comes now gets a snapshot.
         self.board.take_changes(lines_only=True)
         self.hub.wake()
@@ -255,7 +262,7 @@ async def run(
     prepare: Callable[[], Awaitable[None]],
     serving: Serving,
     pipeline: Pipeline,
-    make_doors: MakeDoors,
+    make_doors: MakeDoors = Doors,
 ) -> None:
     """Run a console until `stop` is set. `prepare` returns when the broker is there with all topics.
 
@@ -278,3 +285,18 @@ async def run(
             log.info("console.stopped")
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
+
+
+def every_route() -> tuple[Route, ...]:
+    """Return all that a console may serve, whatever is configured: for the documentation."""
+    oidc = OidcConfig("https://id.example", "livefuse", None, "name", "role", {}, None, ())
+    config = ConsoleConfig(client={}, topics=TopicNames(), partitions=1, url="https://console.example", oidc=oidc)
+    documented = Console(config, _Unknown(), CollectorRegistry()).documented()
+    return (*documented, document_route(documented))
+
+
+class _Unknown:
+    """A pipeline of which nothing is known."""
+
+    async def look(self) -> Mapping[str, Any]:
+        return {}

@@ -8,8 +8,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from alerts.console.identity import IDENTITY, Identity
-from alerts.console.models import AuditEntry
 from alerts.console.routes import Route
+from schemas.audit import AuditEntry
 from schemas.events import FuseEvent
 
 MEI = Identity("mei", "admin", "password", "session-1")
