@@ -35,7 +35,7 @@ STALLED_S: Final = 20.0
 ASK_S: Final = 5.0
 PING_S: Final = 15.0
 RING_S: Final = 300.0
-RING_BYTES: Final = 64 * 1_048_576
+RING_BYTES: Final = 16 * 1_048_576
 LEAST_INTERVAL_S: Final = 0.1
 TOGETHER_S: Final = 0.02
 """How long to wait for the state that belongs to an event, so that both are one delta."""
@@ -64,7 +64,11 @@ class Frame(NamedTuple):
     def of(cls, event: str, data: bytes, number: str | None = None) -> "Frame":
         """Make it of JSON on one line."""
         head = f"event: {event}\n" if number is None else f"event: {event}\nid: {number}\n"
-        plain = b"".join((head.encode(), b"data: ", data, b"\n\n"))
+        return cls.of_plain(b"".join((head.encode(), b"data: ", data, b"\n\n")))
+
+    @classmethod
+    def of_plain(cls, plain: bytes) -> "Frame":
+        """Make it of what it is without chunks."""
         return cls(plain, b"%x\r\n%b\r\n" % (len(plain), plain))
 
 
@@ -157,7 +161,7 @@ class Hub:
         self._written = written
         self._number = 0
         self._total: int | None = None
-        self._ring: deque[tuple[float, int, Frame]] = deque()
+        self._ring: deque[tuple[float, int, bytes]] = deque()
         self._ring_bytes = 0
         self._ring_from = 0
         self._joining: list[Client] = []
@@ -296,11 +300,11 @@ class Hub:
 
     def _broadcast(self, frame: Frame) -> None:
         now = time.monotonic()
-        self._ring.append((now, self._number, frame))
+        self._ring.append((now, self._number, frame.plain))
         self._ring_bytes += len(frame.plain)
         while self._ring and (self._ring_bytes > RING_BYTES or self._ring[0][0] < now - RING_S):
             _, number, old = self._ring.popleft()
-            self._ring_bytes -= len(old.plain)
+            self._ring_bytes -= len(old)
             self._ring_from = number
         for client in self.clients:
             self._give(client, frame)
@@ -318,7 +322,7 @@ class Hub:
         last = int(number)
         if not self._ring_from <= last <= self._number:
             return None
-        return [frame for _, each, frame in self._ring if each > last]
+        return [Frame.of_plain(plain) for _, each, plain in self._ring if each > last]
 
     def _tell_delays(self, changes: Changes) -> None:
         for line in changes.lines:
