@@ -141,7 +141,7 @@ def _parameters(query: type[BaseModel]) -> Iterator[dict[str, Any]]:
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of what is given: a query has no null, a parameter is left out."""
-    forms = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    forms: list[dict[str, Any]] = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     if len(forms) != 1:
         return schema
     return {key: value for key, value in schema.items() if key not in {"anyOf", "default"}} | forms[0]

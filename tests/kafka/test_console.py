@@ -19,8 +19,7 @@ from alerts.console import server
 from alerts.console.config import ConsoleConfig
 from alerts.console.server import Console
 from deploy.embedded import free_port
-from deploy.fuses import encode_command
-from schemas.commands import Action, Command
+from schemas.commands import Action, Command, encode_command
 from schemas.times import from_ms
 from tests.alerts.console.open_doors import OpenDoors
 from tests.alerts.console.reader import reading
