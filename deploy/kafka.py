@@ -94,15 +94,20 @@ async def open_admin(config: KafkaConfig) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 @asynccontextmanager
-async def open_consumer(config: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer without a group that reads what is committed, from the beginning unless it is told otherwise."""
+async def open_consumer(
+    config: KafkaConfig, *, fetch_bytes: int = LARGEST_DEAD_LETTER_BYTES
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer without a group that reads what is committed, from the beginning unless it is told otherwise.
+
+    `fetch_bytes`: how much of a partition comes at once.
+    """
     async with in_our_words(config):
         consumer = AIOKafkaConsumer(
             **config.client,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            max_partition_fetch_bytes=LARGEST_DEAD_LETTER_BYTES,
+            max_partition_fetch_bytes=fetch_bytes,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         try:

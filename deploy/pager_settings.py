@@ -58,7 +58,8 @@ def _parts(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-def _web_address(value: str) -> str:
+def web_address(value: str) -> str:
+    """Return the address of a web page without a `/` at its end; ValueError when it is none, or holds a login."""
     try:
         parts = urlsplit(value)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -103,7 +104,7 @@ def _source(value: SecretStr | None, file: Path | None) -> Callable[[], str] | N
     return value.get_secret_value if value is not None else None
 
 
-WebAddress = Annotated[str, AfterValidator(_web_address)]
+WebAddress = Annotated[str, AfterValidator(web_address)]
 Names = Annotated[frozenset[str], BeforeValidator(_parts)]
 
 
@@ -207,7 +208,7 @@ class ChannelSettings(BaseModel):
     @classmethod
     def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            _web_address(url.get_secret_value())
+            web_address(url.get_secret_value())
         return url
 
     @model_validator(mode="after")
