@@ -25,6 +25,7 @@ from aiokafka.errors import (
 
 from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed, TopicMismatch
 from schemas.topics import LARGEST_DEAD_LETTER_BYTES
+from streams import headers
 from streams.client import REFUSALS, addresses, connected, fetched_end, partition_counts
 from streams.config import KafkaConfig
 
@@ -96,6 +97,7 @@ async def open_admin(config: KafkaConfig) -> AsyncIterator[AIOKafkaAdminClient]:
 @asynccontextmanager
 async def open_consumer(config: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
     """Open a consumer without a group that reads what is committed, from the beginning unless it is told otherwise."""
+    headers.accept_any_names()
     async with in_our_words(config):
         consumer = AIOKafkaConsumer(
             **config.client,
