@@ -138,6 +138,19 @@ def test_everything_runs_and_ends_in_order() -> None:
     assert set(Path("/tmp").glob("livefuse-monitoring-*")) <= before  # noqa: S108
 
 
+def test_what_it_leaves_when_it_is_killed_the_next_one_removes(tmp_path: Path) -> None:
+    program("prometheus")
+    program("prometheus-alertmanager")
+    for _ in range(2):
+        with running("--with-monitoring", "--no-demo", TMPDIR=str(tmp_path)) as process:
+            until(process, "ready")
+            (left,) = tmp_path.glob("livefuse-monitoring-*")
+            started = descendants(process.pid)
+            process.kill()
+            assert gone(started, 30)
+        assert left.exists()
+
+
 def until_told(url: str, alert: str, seconds: float = 40.0) -> Any:
     """Return an alert as soon as an Alertmanager has been told of it."""
     deadline = time.monotonic() + seconds
