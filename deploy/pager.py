@@ -37,7 +37,7 @@ def run(settings: Settings) -> int:
 
 def check(settings: Settings) -> list[Trial]:
     """Send a test to every Alertmanager and channel, and return what became of it. The broker is not asked."""
-    return asyncio.run(trial.run(settings.pager_config()))
+    return asyncio.run(trial.run(settings.trial_config()))
 
 
 async def _main(settings: Settings) -> None:

@@ -84,6 +84,14 @@ async def test_a_trial_reaches_everything_and_says_what_came_of_it() -> None:
     assert "404" in (found["mine"] or "")
 
 
+@pytest.mark.parametrize("answer", ["OK", [], {}, {"status": "success"}])
+async def test_what_takes_anything_is_no_alertmanager(answer: object) -> None:
+    async with serving(lambda _: says(answer)) as service:
+        (found,) = await trial.run(config_of(alertmanager=AlertmanagerConfig((service.url,))))
+        assert "is no Alertmanager: to /api/v2/status it answered" in (found.problem or "")
+        assert [each.method for each in service.received] == ["GET"]
+
+
 async def test_a_trial_of_nothing_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="nobody to tell"):
         await trial.run(config_of())
