@@ -115,7 +115,7 @@ def _holds_a_secret(path: Path) -> Path:
 
 def _holds_an_address(path: Path) -> Path:
     try:
-        _web_address(_content(path))
+        web_address(_content(path))
     except ValueError as error:
         raise ValueError(f"what the file {path} holds {error}") from None
     return path
