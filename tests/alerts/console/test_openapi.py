@@ -1,14 +1,21 @@
+import pytest
+
 from alerts.console.models import Refusal, Snapshot
 from alerts.console.openapi import FILE, document, generated
+from alerts.console.routes import Route
 from alerts.console.server import every_route
 
 
-def test_the_generated_file_is_current() -> None:
-    assert FILE.read_text(encoding="utf-8") == generated(every_route()), "run `make generate`"
+@pytest.fixture(scope="module")
+def routes() -> tuple[Route, ...]:
+    return every_route()
 
 
-def test_every_route_is_documented_with_what_it_asks_and_answers() -> None:
-    routes = every_route()
+def test_the_generated_file_is_current(routes: tuple[Route, ...]) -> None:
+    assert FILE.read_text(encoding="utf-8") == generated(routes), "run `make generate`"
+
+
+def test_every_route_is_documented_with_what_it_asks_and_answers(routes: tuple[Route, ...]) -> None:
     made = document(routes)
     for route in routes:
         operation = made["paths"][route.path][route.method.lower()]
@@ -19,16 +26,16 @@ def test_every_route_is_documented_with_what_it_asks_and_answers() -> None:
     assert len({route.name for route in routes}) == len(routes)
 
 
-def test_every_reference_leads_somewhere() -> None:
-    made = document(every_route())
+def test_every_reference_leads_somewhere(routes: tuple[Route, ...]) -> None:
+    made = document(routes)
     schemas = made["components"]["schemas"]
     assert {Snapshot.__name__, Refusal.__name__, "Delta"} <= set(schemas)
     for reference in _references(made):
         assert reference.removeprefix("#/components/schemas/") in schemas
 
 
-def test_a_parameter_that_may_be_left_out_is_never_null() -> None:
-    parameters = document(every_route())["paths"]["/api/v1/products"]["get"]["parameters"]
+def test_a_parameter_that_may_be_left_out_is_never_null(routes: tuple[Route, ...]) -> None:
+    parameters = document(routes)["paths"]["/api/v1/products"]["get"]["parameters"]
     assert {each["name"] for each in parameters} == {"room", "rule", "state", "text", "limit", "after"}
     assert not any("null" in str(each["schema"]) for each in parameters)
 

@@ -21,8 +21,8 @@ from alerts.follower import Known
 from schemas.topics import TopicNames
 from tests.alerts.console.open_doors import OpenDoors
 from tests.alerts.console.reader import reading
-from tests.alerts.console.test_board import event, fuse, state, watchlist
-from tests.alerts.pager.examples import CLOSED, OVERSELL
+from tests.alerts.console.test_board import fuse, state, watchlist
+from tests.alerts.pager.examples import CLOSED, OVERSELL, event
 
 INPUT = {"input": "orders", "topic": "live.orders", "last_at": None, "lag": 3}
 LOOK = {"intakes": 1, "workers": 2, "intake_lag": 3, "worker_lag": 0, "behind_s": 0.5, "inputs": [INPUT]}

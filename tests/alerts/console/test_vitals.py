@@ -9,8 +9,9 @@ from aiokafka.errors import KafkaConnectionError
 from alerts.console.board import Board
 from alerts.console.models import Health
 from alerts.console.vitals import UNKNOWN_AFTER_S, Vitals
-from tests.alerts.console.test_board import NOON_MS, event
+from tests.alerts.console.test_board import NOON_MS
 from tests.alerts.console.test_server import LOOK, Looking
+from tests.alerts.pager.examples import event
 
 
 class Patient:
