@@ -28,6 +28,13 @@ def up(
             help="Also run Prometheus, Alertmanager and, where it is installed, Grafana, with livefuse's rules.",
         ),
     ] = False,
+    real_channels: Annotated[
+        bool,
+        typer.Option(
+            "--real-channels",
+            help="Also tell the channels of the settings of a sale that is simulated, or on the embedded broker.",
+        ),
+    ] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -35,15 +42,18 @@ def up(
 
     Intake, workers and a simulated sale; on an embedded broker, if none is configured. Ctrl-C ends all that it started.
 
-    With monitoring there is a pager, too. Ports are chosen, or named by LIVEFUSE_MONITORING__PROMETHEUS_PORT and so on.
+    With monitoring there is a pager, too, which tells the Alertmanager that runs beside it, and the channels of the
+    settings if the sale is real. Ports are chosen, or named by LIVEFUSE_MONITORING__PROMETHEUS_PORT and so on.
     """
     import asyncio
 
     from deploy.up.run import Plan, run
     from deploy.up.screen import Dashboard, JsonLines, PlainLines, Screen
 
+    if real_channels and not with_monitoring:
+        raise typer.BadParameter("needs --with-monitoring: without it there is no pager", param_hint="--real-channels")
     settings = load_settings(config)
     screen: Screen = JsonLines() if as_json else Dashboard() if sys.stdout.isatty() else PlainLines()
     root = context.find_root()
     pager = isinstance(root.command, TyperGroup) and "pager" in root.command.commands
-    asyncio.run(run(Plan(settings, config, workers, demo, with_monitoring, pager), screen))
+    asyncio.run(run(Plan(settings, config, workers, demo, with_monitoring, pager, real_channels), screen))

@@ -21,11 +21,19 @@ PAGER_GRACE_S: Final = 0.3
 class Processes:
     """An intake, workers, and perhaps a pager and a simulator, against the broker that the settings name.
 
-    With `ports` the processes serve their metrics there, and with a port for it there is a pager.
+    With `ports` the processes serve their metrics there, and with a port for it there is a pager. `channels`: whether
+    it tells the channels of the settings.
     """
 
     def __init__(
-        self, settings: Settings, config_file: Path | None, workers: int, tell: Tell, ports: Ports | None = None
+        self,
+        settings: Settings,
+        config_file: Path | None,
+        workers: int,
+        tell: Tell,
+        ports: Ports | None = None,
+        *,
+        channels: bool = False,
     ) -> None:
         environment = {
             "LIVEFUSE_BOOTSTRAP_SERVERS": ",".join(settings.bootstrap_servers or ()),
@@ -48,7 +56,8 @@ class Processes:
                 "LIVEFUSE_PAGER__WEB_PORT": str(ports.pager),
                 "LIVEFUSE_PAGER__ALERTMANAGER__URLS": f"http://{HOST}:{ports.alertmanager}",
             }
-            self._pagers.append(Child("pager", ["pager", "--json"], environment | own, tell))
+            arguments = ["pager", "--json", "--channels" if channels else "--no-channels"]
+            self._pagers.append(Child("pager", arguments, environment | own, tell))
         self._simulator = Child("simulator", ["simulate", "--demo", "--rate", "live", "--quiet"], environment, tell)
         self._simulates = False
 

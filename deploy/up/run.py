@@ -34,7 +34,8 @@ JOIN_QUICKLY: Final = timedelta(seconds=6)
 class Plan:
     """What to run. `demo` None: feed the simulator where nothing of the shop's can be mixed up with it.
 
-    `pager`: run one too, where there is monitoring.
+    `pager`: run one too, where there is monitoring. `real_channels`: it tells the channels of the settings whatever the
+    sale is; else only of a sale that is neither simulated nor on the embedded broker.
     """
 
     settings: Settings
@@ -43,6 +44,7 @@ class Plan:
     demo: bool | None
     monitoring: bool = False
     pager: bool = False
+    real_channels: bool = False
 
 
 async def run(plan: Plan, screen: Screen) -> None:
@@ -64,7 +66,11 @@ async def run(plan: Plan, screen: Screen) -> None:
                     "when partitions move, with the same sequence. Here one worker is safe, on Apache Kafka many are."
                 )
         watcher = await _watch(stack, settings, screen)
-        processes, monitoring = _prepare(stack, plan, settings, programs, screen)
+        if plan.demo is None and watcher.picture.records:
+            screen.notice("the input topics hold records already, so the simulated sale is left out; --demo feeds it")
+        feeds = feeds_simulation(plan, watcher.picture.records)
+        channels = tells_channels(plan, feeds=feeds, embedded=broker is not None)
+        processes, monitoring = _prepare(stack, plan, settings, programs, screen, channels=channels)
         if monitoring:
             await monitoring.start()
         await processes.start()
@@ -78,8 +84,9 @@ async def run(plan: Plan, screen: Screen) -> None:
                 "workers": plan.workers,
                 "seconds": round(time.monotonic() - began, 1),
                 **({"monitoring": monitoring.addresses} if monitoring else {}),
+                **_told_of(plan, settings, channels=channels),
             })  # fmt: skip
-            if _feeds(plan, watcher, screen):
+            if feeds:
                 await processes.start_simulator()
             await course.stay()
 
@@ -94,7 +101,13 @@ def _on_embedded(settings: Settings, broker: EmbeddedBroker) -> Settings:
 
 
 def _prepare(
-    stack: AsyncExitStack, plan: Plan, settings: Settings, programs: Programs | None, screen: Screen
+    stack: AsyncExitStack,
+    plan: Plan,
+    settings: Settings,
+    programs: Programs | None,
+    screen: Screen,
+    *,
+    channels: bool,
 ) -> tuple[Processes, Monitoring | None]:
     """Make what is to be started, so that it ends in order with the stack."""
     if programs is None:
@@ -102,7 +115,7 @@ def _prepare(
         stack.push_async_callback(processes.stop)
         return processes, None
     ports = choose(settings, plan.workers, pager=plan.pager, grafana=programs.grafana is not None)
-    processes = Processes(settings, plan.config_file, plan.workers, screen.notice, ports)
+    processes = Processes(settings, plan.config_file, plan.workers, screen.notice, ports, channels=channels)
     monitoring = Monitoring(programs, ports, settings.application, screen.notice)
 
     async def end() -> None:
@@ -126,10 +139,22 @@ async def _watch(stack: AsyncExitStack, settings: Settings, screen: Screen) -> W
     return watcher
 
 
-def _feeds(plan: Plan, watcher: Watcher, screen: Screen) -> bool:
-    if plan.demo is None and watcher.picture.records:
-        screen.notice("the input topics hold records already, so the simulated sale is left out; --demo feeds it")
-    return not watcher.picture.records if plan.demo is None else plan.demo
+def feeds_simulation(plan: Plan, records: int) -> bool:
+    """Tell whether the simulated sale is fed, where so many records are in the shop's topics."""
+    return not records if plan.demo is None else plan.demo
+
+
+def tells_channels(plan: Plan, *, feeds: bool, embedded: bool) -> bool:
+    """Tell whether the pager tells the channels of the settings: people are not woken by a simulation."""
+    return plan.real_channels or not (feeds or embedded)
+
+
+def _told_of(plan: Plan, settings: Settings, *, channels: bool) -> dict[str, list[str]]:
+    """Return, for the ready line, which channels of the settings the pager tells, or leaves out."""
+    names = [each.name for each in settings.pager.channel]
+    if not (names and plan.pager and plan.monitoring):
+        return {}
+    return {"channels" if channels else "channels_left_out": names}
 
 
 class _Course:

@@ -5,17 +5,21 @@ import signal
 import subprocess
 import time
 import urllib.request
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from deploy.settings import Settings
 from deploy.up import configuration
 from deploy.up.ports import Ports, choose
 from deploy.up.processes import Processes
 from deploy.up.programs import find
+from deploy.up.run import Plan, feeds_simulation, tells_channels
+from deploy.up.screen import Dashboard
 from schemas.errors import LivefuseError
 from tests.alerts.rules.reading import rules
 from tests.debian import program, run
@@ -152,6 +156,58 @@ def test_what_it_leaves_when_it_is_killed_the_next_one_removes(tmp_path: Path) -
             process.kill()
             assert gone(started, 30)
         assert left.exists()
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_the_channels_of_the_settings_are_told_of_no_sale_of_this_machine_unless_asked_for(
+    tmp_path: Path, *, real: bool
+) -> None:
+    program("prometheus")
+    program("prometheus-alertmanager")
+    file = tmp_path / "livefuse.toml"
+    file.write_text('[[pager.channel]]\nname = "night"\nkind = "webhook"\nurl = "http://127.0.0.1:9"\n')
+    options = ["--with-monitoring", "--no-demo", "--config", str(file), *(["--real-channels"] if real else [])]
+    with running(*options) as process:
+        ready = until(process, "ready")
+        assert (ready.get("channels"), ready.get("channels_left_out")) == ((["night"], None), (None, ["night"]))[
+            not real
+        ]
+        (pager,) = [each["pid"] for each in until(process, "status")["processes"] if each["name"] == "pager"]
+        command = Path(f"/proc/{pager}/cmdline").read_bytes().split(b"\0")
+        assert (b"--channels" in command, b"--no-channels" in command) == (real, not real)
+
+
+def test_the_ready_line_says_who_is_told() -> None:
+    facts = {"bootstrap_servers": "b:1", "embedded": False, "workers": 1, "seconds": 2.0}
+    for more, said in (
+        ({}, ""),
+        ({"channels": ["night", "room-1"]}, "channels that are told: night, room-1"),
+        ({"channels_left_out": ["night"]}, "channels that are not told, as this is no real sale: night; see --real-"),
+    ):
+        ready = StringIO()
+        Dashboard(Console(file=ready, width=200)).ready(facts | more)
+        assert said in ready.getvalue()
+        assert ("channels" in ready.getvalue()) == bool(more)
+
+
+@pytest.mark.parametrize(
+    ("embedded", "demo", "records", "asked", "told"),
+    [
+        (True, False, 0, False, False),
+        (True, False, 0, True, True),
+        (False, None, 0, False, False),
+        (False, True, 5, False, False),
+        (False, None, 5, False, True),
+        (False, False, 0, False, True),
+        (False, True, 0, True, True),
+    ],
+)
+def test_a_sale_is_real_on_a_broker_of_the_shop_without_a_simulation(
+    records: int, *, embedded: bool, demo: bool | None, asked: bool, told: bool
+) -> None:
+    plan = Plan(Settings.load(environment={}), None, 1, demo, monitoring=True, pager=True, real_channels=asked)
+    feeds = feeds_simulation(plan, records)
+    assert tells_channels(plan, feeds=feeds, embedded=embedded) == told
 
 
 def pager_check(url: str) -> "subprocess.CompletedProcess[str]":
