@@ -1,9 +1,12 @@
 """The ports on which everything serves when `up` runs with monitoring: those of the settings, else free ones."""
 
+import socket
 from dataclasses import dataclass
 
-from deploy.embedded import free_port
+from deploy.embedded import HOST, free_port
 from deploy.settings import Settings
+from deploy.sources import variable
+from schemas.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,11 @@ class Ports:
 
 
 def choose(settings: Settings, workers: int, *, pager: bool, grafana: bool) -> Ports:
-    """Choose the ports. Workers after the first have those that follow its own, if the settings name one."""
+    """Choose the ports. Workers after the first have those that follow its own, if the settings name one.
+
+    ConfigurationError when somebody else listens on a port of monitoring: what is meant for ours would go there.
+    """
+    _refuse_taken(settings, grafana=grafana)
     first = settings.worker.web_port
     taken = {settings.intake.web_port, settings.pager.web_port, *(range(first, first + workers) if first else ())}
     taken |= set(settings.monitoring.model_dump().values())
@@ -39,3 +46,21 @@ def choose(settings: Settings, workers: int, *, pager: bool, grafana: bool) -> P
         alertmanager=free(settings.monitoring.alertmanager_port),
         grafana=free(settings.monitoring.grafana_port) if grafana else None,
     )
+
+
+def _refuse_taken(settings: Settings, *, grafana: bool) -> None:
+    problems = [
+        f"{variable(f'monitoring.{name}')}={port}: something listens there already; end it, or name another port"
+        for name, port in settings.monitoring.model_dump().items()
+        if port and (grafana or name != "grafana_port") and _is_taken(port)
+    ]
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+
+
+def _is_taken(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return True
+    return False

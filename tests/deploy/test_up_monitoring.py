@@ -1,7 +1,9 @@
 """`livefuse up --with-monitoring`: its ports, programs and configurations, and all of it running."""
 
+import asyncio
 import json
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -15,12 +17,13 @@ from rich.console import Console
 
 from deploy.settings import Settings
 from deploy.up import configuration
+from deploy.up.monitoring import Monitoring
 from deploy.up.ports import Ports, choose
 from deploy.up.processes import Processes
-from deploy.up.programs import find
+from deploy.up.programs import Programs, find
 from deploy.up.run import Plan, feeds_simulation, tells_channels
 from deploy.up.screen import Dashboard
-from schemas.errors import LivefuseError
+from schemas.errors import ConfigurationError, LivefuseError
 from tests.alerts.rules.reading import rules
 from tests.debian import program, run
 from tests.deploy.test_cli_up import ENVIRONMENT, UP, descendants, gone, running, until
@@ -50,6 +53,40 @@ def test_free_ports_differ_and_given_ones_are_taken() -> None:
     }
     ports = choose(Settings.load(environment=given), 2, pager=False, grafana=False)
     assert ports == Ports(9101, (9200, 9201), None, 9090, 9093, None)
+
+
+def test_ports_where_somebody_listens_are_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("", 0)) as other:
+        first, second = one.getsockname()[1], other.getsockname()[1]
+        given = {
+            "LIVEFUSE_MONITORING__PROMETHEUS_PORT": str(first),
+            "LIVEFUSE_MONITORING__ALERTMANAGER_PORT": str(second),
+            "LIVEFUSE_MONITORING__GRAFANA_PORT": str(second),
+        }
+        with pytest.raises(ConfigurationError) as caught:
+            choose(Settings.load(environment=given), 1, pager=True, grafana=False)
+    taken = "something listens there already; end it, or name another port"
+    assert str(caught.value).splitlines() == [
+        f"LIVEFUSE_MONITORING__PROMETHEUS_PORT={first}: {taken}",
+        f"LIVEFUSE_MONITORING__ALERTMANAGER_PORT={second}: {taken}",
+    ]
+
+
+async def test_what_others_answer_at_its_ports_is_not_ready() -> None:
+    found = Programs(program("prometheus"), program("prometheus-alertmanager"), None)
+    settings = Settings.load(environment={})
+    ports = choose(settings, 1, pager=False, grafana=False)
+    ours, theirs = Monitoring(found, ports, "ours", print), Monitoring(found, ports, "theirs", print)
+    try:
+        await theirs.start()
+        deadline = time.monotonic() + 60
+        while not await theirs.answers():
+            assert time.monotonic() < deadline, "they do not answer"
+            await asyncio.sleep(0.1)
+        assert not await ours.answers()
+    finally:
+        await theirs.stop()
+        await ours.stop()
 
 
 def test_what_is_missing_is_named_with_the_way_to_install_it(tmp_path: Path) -> None:
@@ -118,11 +155,10 @@ def test_a_pager_is_run_where_it_has_a_port() -> None:
     assert [each.name for each in Processes(settings, None, 1, print, without).shown] == ["intake", "worker"]
 
 
-def test_everything_runs_and_ends_in_order() -> None:
+def test_everything_runs_and_ends_in_order(tmp_path: Path) -> None:
     program("prometheus")
     program("prometheus-alertmanager")
-    before = set(Path("/tmp").glob("livefuse-monitoring-*"))  # noqa: S108 (made by tempfile)
-    with running("--with-monitoring", "--no-demo") as process:
+    with running("--with-monitoring", "--no-demo", TMPDIR=str(tmp_path)) as process:
         urls = until(process, "ready")["monitoring"]
         names = {each["name"] for each in until(process, "status")["processes"]}
         assert names >= {"intake", "worker", "prometheus", "alertmanager"}
@@ -142,7 +178,7 @@ def test_everything_runs_and_ends_in_order() -> None:
         assert time.monotonic() - asked < 5
         assert gone(started, 0.5)
         assert process.returncode == 0
-    assert set(Path("/tmp").glob("livefuse-monitoring-*")) <= before  # noqa: S108
+    assert list(tmp_path.glob("livefuse-monitoring-*")) == []
 
 
 def test_what_it_leaves_when_it_is_killed_the_next_one_removes(tmp_path: Path) -> None:
