@@ -185,8 +185,21 @@ export interface Series {
   points: Point[];
 }
 
+/** Events of the last hour, newest first. `next` goes on before them. */
+export interface Events {
+  events: FuseEvent[];
+  next: number | null;
+}
+
+export interface Products {
+  products: Product[];
+  next: string | null;
+}
+
 export interface ProductDetail {
   product_id: string;
+  /** What an order has to expect, also of a product that is on sale; 0 when nothing was ever read of it. */
+  sequence: number;
   product: Product | null;
   watched: Watched[];
   series: Series[];

@@ -1,8 +1,8 @@
 // The person's desk: which dialog is open, which orders are on their way, and what is sent to the console.
 
 import { computed, signal } from "@preact/signals";
-import type { Action, Ask, BulkAsk, BulkResult, Product, Refusal, Result } from "./api.ts";
-import { post } from "./api.ts";
+import type { Action, Ask, BulkAsk, BulkResult, Product, ProductDetail, Refusal, Result } from "./api.ts";
+import { get, post } from "./api.ts";
 import { mayOrder, session, state, telling, trusted } from "./app.ts";
 import { ALL, possible, type Target } from "./effect.ts";
 import { consoleNow, loadSession } from "./live.ts";
@@ -80,6 +80,14 @@ export const orders = new Orders({
 export function sequenceOf(productId: string): number {
   const known = state.peek();
   return known?.products.get(productId)?.sequence ?? known?.sequences.get(productId) ?? 0;
+}
+
+/** The same, asked of the console where the page has never heard of the product. 0: nobody has. */
+export async function sequenceToExpect(productId: string): Promise<number> {
+  const known = state.peek();
+  if (known?.products.has(productId) || known?.sequences.has(productId)) return sequenceOf(productId);
+  const detail = await get<ProductDetail>("/api/v1/product", { id: productId }).catch(() => null);
+  return detail?.sequence ?? 0;
 }
 
 export interface Wish {

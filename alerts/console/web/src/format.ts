@@ -85,13 +85,15 @@ export function stopwatch(seconds: number): string {
 }
 
 /**
- * Put values into a text. `{name}` is a value, `{name:one|many}` the word that goes with it: the first for 1.
+ * Put values into a text. `{name}` is a value, `{name:one|many}` the words that go with it: the first for 1. In them
+ * `#` is the value.
  */
 export function fill(text: string, values: Readonly<Record<string, string | number>>): string {
   return text.replace(/\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g, (whole, name: string, one?: string, many?: string) => {
     const value = values[name];
     if (value === undefined) return whole;
     if (one === undefined) return String(value);
-    return (value === 1 || value === "1" ? one : many) ?? "";
+    const words = value === 1 || value === "1" ? one : (many ?? "");
+    return words.replace("#", String(value));
   });
 }

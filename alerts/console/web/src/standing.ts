@@ -2,10 +2,11 @@
 
 import type { Fuse, Product, Severity } from "./api.ts";
 
-export type Standing = "paused" | "partly" | "allowed" | "probation" | "shadow";
+/** `open`: a fuse is open, and yet nothing is paused; seldom, and not for long. */
+export type Standing = "paused" | "partly" | "allowed" | "open" | "probation" | "shadow";
 
 /** In the order in which they are shown. */
-export const STANDINGS: readonly Standing[] = ["paused", "partly", "allowed", "probation", "shadow"];
+export const STANDINGS: readonly Standing[] = ["paused", "partly", "allowed", "open", "probation", "shadow"];
 
 const SEVERITIES: readonly Severity[] = ["critical", "warning", "info"];
 
@@ -16,8 +17,11 @@ export function isPaused(product: Product): boolean {
 export function standing(product: Product): Standing {
   if (product.paused.product) return "paused";
   if (product.paused.skus.length > 0) return "partly";
-  if (product.override !== null) return "allowed";
-  return product.fuses.some((fuse) => fuse.state === "probation" && !fuse.shadow) ? "probation" : "shadow";
+  if (product.override?.state === "allowed") return "allowed";
+  const enforced = product.fuses.filter((fuse) => !fuse.shadow);
+  if (enforced.some((fuse) => fuse.state === "open")) return "open";
+  if (enforced.some((fuse) => fuse.state === "probation")) return "probation";
+  return product.fuses.length ? "shadow" : "open";
 }
 
 /** Fuses that are open and pause something, or would if nobody had allowed the product. */

@@ -61,7 +61,8 @@ function Shell(): JSX.Element {
         <h1 class="hidden">livefuse</h1>
         <View />
       </main>
-      <OrderBar />
+      {/* While a dialog is open all else is out of reach: then it holds the orders that can be undone. */}
+      {!dialog.value && !conflict.value && <OrderBar />}
       <Dialogs />
       <div class="hidden" role="alert" aria-live="assertive" data-testid="calls">
         {calls.value}

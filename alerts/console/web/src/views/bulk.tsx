@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { state, telling, trusted } from "../app.ts";
 import type { Action } from "../api.ts";
-import { dialog, giveRoom } from "../desk.ts";
+import { dialog, giveRoom, sequenceToExpect } from "../desk.ts";
 import { possible, putsOnSale } from "../effect.ts";
 import { choices } from "../filter.ts";
 import type { OrderTarget } from "../orders.ts";
@@ -36,6 +36,12 @@ export function roomTargets(known: State | null, room: string, action: Action): 
   return [...found].map(([product_id, expected_sequence]) => ({ product_id, expected_sequence }));
 }
 
+/** What is not on the board may have a sequence that the page has never heard of. */
+async function expecting(target: OrderTarget): Promise<OrderTarget> {
+  if (target.expected_sequence > 0) return target;
+  return { ...target, expected_sequence: await sequenceToExpect(target.product_id) };
+}
+
 export function BulkDialog({ room: first }: { room: string }): JSX.Element {
   const { say } = telling.value;
   const room = useSignal(first);
@@ -65,7 +71,8 @@ export function BulkDialog({ room: first }: { room: string }): JSX.Element {
     if (!mayGive || !hasReason || !isLong(action.value, long.value)) return;
     const timed = action.value === "pause" || action.value === "allow";
     const wish = { action: action.value, reason: reason.value.trim(), duration_s: timed ? long.value : null };
-    giveRoom(wish, room.value, typed.value.trim(), taken);
+    const [where, confirm] = [room.value, typed.value.trim()];
+    void Promise.all(taken.map(expecting)).then((expected) => giveRoom(wish, where, confirm, expected));
     close();
   }
 

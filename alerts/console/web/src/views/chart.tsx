@@ -48,15 +48,15 @@ interface Props {
 
 export function Chart({ rule, kind, points, width = 220, height = 64, axis = false }: Props): JSX.Element | null {
   const { say, language } = telling.value;
+  const [first] = points;
   const last = points[points.length - 1];
-  if (!last) return null;
+  if (!first || !last) return null;
   const end = Math.max(now.peek(), Date.parse(last.at));
   const box = frame(points, end, width, height, 6);
   const measured = quantity(last.measured, kind, language);
   const limit = quantity(last.limit, kind, language);
   const line = steps(points, (point) => point.measured, box, end);
   const floor = box.y(0).toFixed(1);
-  const first = points[0];
   return (
     <figure class="chart" data-testid="chart">
       <svg
@@ -65,9 +65,11 @@ export function Chart({ rule, kind, points, width = 220, height = 64, axis = fal
         role="img"
         aria-label={say("chart_label", { rule, measured, limit, n: points.length })}
       >
-        {first && <path class="area" d={`${line}V${floor}H${box.x(Date.parse(first.at)).toFixed(1)}Z`} />}
+        <path class="area" d={`${line}V${floor}H${box.x(Date.parse(first.at)).toFixed(1)}Z`} />
+        <path class="limit" d={`M0 ${box.y(first.limit).toFixed(1)}H${box.x(Date.parse(first.at)).toFixed(1)}`} />
         <path class="limit" d={steps(points, (point) => point.limit, box, end)} />
         <path class="line" d={line} />
+        <path class="dot" d={`M${box.x(Date.parse(last.at)).toFixed(1)} ${box.y(last.measured).toFixed(1)}h0`} />
       </svg>
       <figcaption aria-hidden="true">
         {axis ? (

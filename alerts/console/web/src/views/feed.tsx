@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { memo } from "./memo.ts";
 import { filter, now, state, telling, zone } from "../app.ts";
-import type { EventType, FuseEvent } from "../api.ts";
+import type { Events, EventType, FuseEvent } from "../api.ts";
 import { get } from "../api.ts";
 import { because, happened, who } from "../facts.ts";
 import { matchesEvent } from "../filter.ts";
@@ -80,23 +80,23 @@ export function Feed(): JSX.Element {
   const { say } = telling.value;
   const kind = useSignal<EventType | "">("");
   const older = useSignal<readonly FuseEvent[]>([]);
-  const isAll = useSignal(false);
+  const cursor = useSignal<{ key: string; next: number | null; isAll: boolean }>({ key: "", next: null, isAll: false });
   const wanted = filter.value;
   const live = state.value?.events ?? [];
   const known = new Set(live.map((event) => event.event_id));
   const all = [...live, ...older.value.filter((event) => !known.has(event.event_id))];
   const shown = all.filter((event) => matchesEvent(wanted, event) && (!kind.value || event.type === kind.value));
   const listed = shown.slice(0, SHOWN + older.value.length);
-  const last = listed[listed.length - 1] ?? all[all.length - 1];
 
   async function loadOlder(): Promise<void> {
-    const query = { room: wanted.room, rule: wanted.rule, type: kind.value, text: wanted.text };
-    const before = last?.occurred_at;
-    const answer = await get<{ events: FuseEvent[] }>("/api/v1/events", { ...query, limit: OLDER, before }).catch(() => null);
+    const query = { room: wanted.room, rule: wanted.rule, type: kind.value, text: wanted.text.trim(), limit: OLDER };
+    const key = JSON.stringify(query);
+    const before = cursor.value.key === key ? cursor.value.next : null;
+    const answer = await get<Events>("/api/v1/events", { ...query, before }).catch(() => null);
     if (!answer) return;
     const have = new Set(older.value.map((event) => event.event_id));
     const fresh = answer.events.filter((event) => !have.has(event.event_id));
-    isAll.value = fresh.length === 0;
+    cursor.value = { key, next: answer.next, isAll: answer.next === null };
     older.value = [...older.value, ...fresh].sort((a, b) => (a.occurred_at < b.occurred_at ? 1 : -1));
   }
 
@@ -110,7 +110,10 @@ export function Feed(): JSX.Element {
           <select
             value={kind.value}
             data-testid="filter-type"
-            onChange={(event) => (kind.value = event.currentTarget.value as EventType | "")}
+            onChange={(event) => {
+              kind.value = event.currentTarget.value as EventType | "";
+              cursor.value = { key: "", next: null, isAll: false };
+            }}
           >
             <option value="">{say("all")}</option>
             {KINDS.map((type) => (
@@ -132,7 +135,7 @@ export function Feed(): JSX.Element {
       )}
       {state.value && (
         <p class="feed-end">
-          {isAll.value ? (
+          {cursor.value.isAll ? (
             <span class="quiet small">{say("feed_no_older")}</span>
           ) : (
             <button type="button" class="plain" onClick={() => void loadOlder()}>

@@ -23,6 +23,7 @@ export function Counts(): JSX.Element {
       {STANDINGS.map((name) => {
         const count = counts.get(name) ?? 0;
         const isOn = filter.value.state === name;
+        if (name === "open" && count === 0 && !isOn) return null;
         return (
           <button
             key={name}

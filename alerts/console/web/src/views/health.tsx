@@ -21,20 +21,18 @@ export function lineWord(): string {
   return say(trusted.value === "doubtful" ? "line_doubtful" : "line_open");
 }
 
-function InputRow({ one }: { one: Input }): JSX.Element {
-  const { say, language } = telling.value;
+function InputCell({ one }: { one: Input }): JSX.Element {
+  const { say } = telling.value;
   const isQuiet = useComputed(() => one.last_at !== null && now.value - Date.parse(one.last_at) > QUIET_MS).value;
   return (
-    <tr data-testid={`input-${one.input}`}>
-      <th scope="row" title={one.topic}>
-        {say(`input_${one.input}`)}
-      </th>
-      <td class={isQuiet ? "is-quiet" : ""}>
+    <div data-testid={`input-${one.input}`} title={one.topic}>
+      <dt>{say(`input_${one.input}`)}</dt>
+      <dd class={isQuiet ? "num is-quiet" : "num"}>
         {one.last_at === null ? say("never") : <Age at={one.last_at} ago />}
         {isQuiet && ` · ${say("quiet")}`}
-      </td>
-      <td class={one.lag > 0 ? "num" : "num quiet"}>{number(one.lag, language)}</td>
-    </tr>
+        {one.lag > 0 && <span class="is-waiting"> · {say("records_wait", { n: one.lag })}</span>}
+      </dd>
+    </div>
   );
 }
 
@@ -43,7 +41,7 @@ function Processes({ health }: { health: Health }): JSX.Element {
   const count = (value: number | null): string => (value === null ? say("unknown") : number(value, language));
   const lag = (records: number): string => (records ? say("records_wait", { n: records }) : say("nothing_waits"));
   return (
-    <dl class="processes">
+    <>
       <div>
         <dt>{say("intakes")}</dt>
         <dd class="num" data-testid="intakes">
@@ -64,14 +62,13 @@ function Processes({ health }: { health: Health }): JSX.Element {
         <dt>{say("heard")}</dt>
         <dd>{health.heard_at === null ? say("unknown") : <Age at={health.heard_at} ago />}</dd>
       </div>
-    </dl>
+    </>
   );
 }
 
 function Connection(): JSX.Element {
-  const { say, language } = telling.value;
+  const { say } = telling.value;
   const text = useComputed(() => telling.value.say("ago", { age: duration(silence.value / 1000, telling.value.language) }));
-  void language;
   return (
     <p class="connection">
       <Icon sign={trusted.value === "stale" || trusted.value === "none" ? "cut" : "live"} />
@@ -95,23 +92,12 @@ export function HealthPanel(): JSX.Element {
       </header>
       <Connection />
       {health && (
-        <>
-          <table class="inputs">
-            <thead>
-              <tr>
-                <th scope="col">{say("health_title")}</th>
-                <th scope="col">{say("last_record")}</th>
-                <th scope="col">{say("waiting")}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {health.inputs.map((one) => (
-                <InputRow key={one.input} one={one} />
-              ))}
-            </tbody>
-          </table>
+        <dl class="vitals">
+          {health.inputs.map((one) => (
+            <InputCell key={one.input} one={one} />
+          ))}
           <Processes health={health} />
-        </>
+        </dl>
       )}
     </section>
   );

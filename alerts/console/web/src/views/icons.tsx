@@ -53,6 +53,7 @@ export const STANDING_SIGNS: Record<Standing, Sign> = {
   paused: "pause",
   partly: "partly",
   allowed: "hand",
+  open: "warning",
   probation: "eye",
   shadow: "ghost",
 };

@@ -4,6 +4,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { telling } from "../app.ts";
 import { Icon } from "./icons.tsx";
+import { OrderBar } from "./orderbar.tsx";
 
 interface Props {
   readonly title: string;
@@ -48,6 +49,7 @@ export function Modal({ title, testid, role = "dialog", close, children }: Props
         </button>
       </header>
       {children}
+      <OrderBar />
     </dialog>
   );
 }

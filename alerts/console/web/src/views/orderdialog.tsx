@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { asOf, now, state, telling, trusted, zone } from "../app.ts";
 import type { Action, Product } from "../api.ts";
-import { dialog, give, sequenceOf } from "../desk.ts";
+import { dialog, give, sequenceOf, sequenceToExpect } from "../desk.ts";
 import { ALL, effect, possible, putsOnSale, type Target } from "../effect.ts";
 import { lastChange, rulesOf, who } from "../facts.ts";
 import { duration, moment } from "../format.ts";
@@ -91,14 +91,15 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
     event.preventDefault();
     tried.value = true;
     if (!mayGive || !hasReason || !name || !isLong(action, long.value)) return;
-    give({
+    const wish = {
       action,
       product_id: name,
-      expected_sequence: isFixed ? seen.value : sequence,
       reason: reason.value.trim(),
       fuse: target.value,
       duration_s: action === "pause" || action === "allow" ? long.value : null,
-    });
+    };
+    if (product) give({ ...wish, expected_sequence: isFixed ? seen.value : sequence });
+    else void sequenceToExpect(name).then((expected_sequence) => give({ ...wish, expected_sequence }));
     close();
   }
 

@@ -20,9 +20,9 @@ function Left({ one }: { one: Watched }): JSX.Element {
     return telling.value.say("watch_sold_out_in", { age: duration(left, telling.value.language) });
   });
   return (
-    <p class="left num">
+    <span class="left num">
       <strong>{say("watch_left", { n: number(one.available ?? 0, language) })}</strong> · <span>{text}</span>
-    </p>
+    </span>
   );
 }
 
@@ -42,8 +42,12 @@ function Row({ one }: { one: Watched }): JSX.Element {
         </span>
       </div>
       <meter min={0} max={1} low={0.75} high={0.9} value={one.nearness} aria-label={say("watch_nearness", { percent: share })} />
-      {one.available !== null && <Left one={one} />}
       <p class="small quiet">
+        {one.available !== null && (
+          <>
+            <Left one={one} /> ·{" "}
+          </>
+        )}
         <bdi>{one.rule}</bdi>
         {one.available === null && (
           <span class="num">
