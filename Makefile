@@ -52,6 +52,10 @@ monitoring: $(MONITORING) ## make sure of Debian's prometheus and prometheus-ale
 .PHONY: browser
 browser: $(BROWSER) ## make sure of Debian's chromium and fonts, for the tests of the console's page
 
+.PHONY: screenshots
+screenshots: setup kafka browser ## make the pictures of the console in docs/screenshots anew; look at them
+	.venv/bin/python -m pytest -m screenshots tests/browser $(PYTEST)
+
 .PHONY: faults
 faults: setup kafka monitoring ## the long fault run: kills and zombies against a real Kafka
 	.venv/bin/python -m pytest -m faults_long $(PYTEST)

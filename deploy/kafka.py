@@ -25,6 +25,7 @@ from aiokafka.errors import (
 
 from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed, TopicMismatch
 from schemas.topics import LARGEST_DEAD_LETTER_BYTES
+from streams import headers
 from streams.client import REFUSALS, addresses, connected, fetched_end, partition_counts
 from streams.config import KafkaConfig
 
@@ -101,6 +102,7 @@ async def open_consumer(
 
     `fetch_bytes`: how much of a partition comes at once.
     """
+    headers.accept_any_names()
     async with in_our_words(config):
         consumer = AIOKafkaConsumer(
             **config.client,

@@ -11,7 +11,7 @@ wrong, each with its variable or its line. Secrets are never part of a message.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -233,8 +233,12 @@ class Settings(BaseModel):
 
     def pager_config(self) -> PagerConfig:
         """Return what a pager process needs."""
+        return replace(self.trial_config(), client=self.kafka_config().client)
+
+    def trial_config(self) -> PagerConfig:
+        """Return what a trial of the pager's channels needs: all but a broker."""
         return PagerConfig(
-            client=self.kafka_config().client,
+            client={},
             topics=self.topics,
             partitions=self.partitions,
             application=self.application,

@@ -114,6 +114,9 @@ class Board:
             if state is None:
                 return
             entry = self._entries[product_id] = Entry(product_id)
+        if state is None and product_id in self._missing:
+            # A tombstone has no sequence, but it was written after what is missing.
+            self._missing[product_id] = (0, self._missing[product_id][1])
         was = entry.standing
         if entry.take_state(state):
             self._place(entry, was)
@@ -222,7 +225,7 @@ class Board:
     def _is_whole(self, product_id: str) -> bool:
         """Tell whether the state of what came after a gap is known."""
         entry = self._entries.get(product_id)
-        return entry is None or entry.state_sequence >= self._missing[product_id][0] or entry.told is None
+        return entry is None or entry.state_sequence >= self._missing[product_id][0]
 
     def _place(self, entry: Entry, was: Standing | None) -> None:
         self.version += 1

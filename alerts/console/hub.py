@@ -7,10 +7,10 @@ does not take waits in its own queue, as references to the shared bytes, and is 
 anything for `STALLED_S`, or is too far behind, is dropped and not waited for: a page that comes back resumes with the
 id of the last message that it has.
 
-    too far behind   `MOST_UNSENT` bytes, beyond the snapshot that it began with
-    the peer is gone the kernel ends the connection: nothing was acknowledged for `STALLED_S`
-    session over     asked every `ASK_S`
-    the console ends all connections are closed; pages come back by themselves
+    too far behind      `MOST_UNSENT` bytes; `MOST_WHILE_JOINING` beyond its snapshot until it has caught up once
+    the peer is gone    the kernel ends the connection: nothing was acknowledged for `STALLED_S`
+    session over        asked every `ASK_S`
+    the console ends    all connections are closed; pages come back by themselves
 
 Ids are `<instance>-<number>`: those of another process, or too old ones, lead to a snapshot.
 """
@@ -31,11 +31,14 @@ from alerts.console.board import Board, Changes
 from schemas.times import from_ms
 
 MOST_UNSENT: Final = 1_048_576
+MOST_WHILE_JOINING: Final = 8 * 1_048_576
+"""What a page may have before it besides its snapshot: dropping it then would only mean another snapshot."""
+
 STALLED_S: Final = 20.0
 ASK_S: Final = 5.0
 PING_S: Final = 15.0
 RING_S: Final = 300.0
-RING_BYTES: Final = 64 * 1_048_576
+RING_BYTES: Final = 16 * 1_048_576
 LEAST_INTERVAL_S: Final = 0.1
 TOGETHER_S: Final = 0.02
 """How long to wait for the state that belongs to an event, so that both are one delta."""
@@ -64,7 +67,11 @@ class Frame(NamedTuple):
     def of(cls, event: str, data: bytes, number: str | None = None) -> "Frame":
         """Make it of JSON on one line."""
         head = f"event: {event}\n" if number is None else f"event: {event}\nid: {number}\n"
-        plain = b"".join((head.encode(), b"data: ", data, b"\n\n"))
+        return cls.of_plain(b"".join((head.encode(), b"data: ", data, b"\n\n")))
+
+    @classmethod
+    def of_plain(cls, plain: bytes) -> "Frame":
+        """Make it of what it is without chunks."""
         return cls(plain, b"%x\r\n%b\r\n" % (len(plain), plain))
 
 
@@ -105,6 +112,7 @@ class Client:
         else:
             self._written += len(data)
             self.transport.write(data)
+            self._note_whether_caught_up()
 
     def pump(self) -> int:
         """Write as much of what waits as the connection takes; return how much that is."""
@@ -118,8 +126,7 @@ class Client:
             self._queued -= len(first)
             self._written += len(first)
             self.transport.write(first)
-        if not self._queue:
-            self.limit = MOST_UNSENT
+        self._note_whether_caught_up()
         return self._written - before
 
     def is_stalled(self, now: float) -> bool:
@@ -129,6 +136,10 @@ class Client:
         if taken != self._taken or not (unsent or self._queue):
             self._taken, self._taken_at = taken, now
         return now - self._taken_at > STALLED_S
+
+    def _note_whether_caught_up(self) -> None:
+        if not self.unsent:
+            self.limit = MOST_UNSENT
 
     def end(self) -> None:
         """Let the handler of its request return."""
@@ -157,7 +168,7 @@ class Hub:
         self._written = written
         self._number = 0
         self._total: int | None = None
-        self._ring: deque[tuple[float, int, Frame]] = deque()
+        self._ring: deque[tuple[float, int, bytes]] = deque()
         self._ring_bytes = 0
         self._ring_from = 0
         self._joining: list[Client] = []
@@ -194,7 +205,7 @@ class Hub:
             return
         for frame in missed:
             self._give(client, frame)
-        client.limit = MOST_UNSENT + client.unsent
+        client.limit = MOST_WHILE_JOINING + client.unsent
 
     def leave(self, client: Client) -> None:
         """Forget a page."""
@@ -259,7 +270,7 @@ class Hub:
             frame = Frame.of("snapshot", self.snapshot(), self.id)
             for client in joining:
                 self.clients.add(client)
-                client.limit = MOST_UNSENT + len(frame.plain)
+                client.limit = MOST_WHILE_JOINING + len(frame.plain)
                 self._give(client, frame)
 
     def _begin_anew(self, changes: Changes) -> None:
@@ -270,7 +281,7 @@ class Hub:
         self._total = len(self._board)
         frame = Frame.of("snapshot", self.snapshot(), self.id)
         for client in self.clients:
-            client.limit = MOST_UNSENT + len(frame.plain)
+            client.limit = MOST_WHILE_JOINING + len(frame.plain)
             self._give(client, frame)
         self._tell_delays(changes)
 
@@ -296,11 +307,11 @@ class Hub:
 
     def _broadcast(self, frame: Frame) -> None:
         now = time.monotonic()
-        self._ring.append((now, self._number, frame))
+        self._ring.append((now, self._number, frame.plain))
         self._ring_bytes += len(frame.plain)
         while self._ring and (self._ring_bytes > RING_BYTES or self._ring[0][0] < now - RING_S):
             _, number, old = self._ring.popleft()
-            self._ring_bytes -= len(old.plain)
+            self._ring_bytes -= len(old)
             self._ring_from = number
         for client in self.clients:
             self._give(client, frame)
@@ -318,7 +329,7 @@ class Hub:
         last = int(number)
         if not self._ring_from <= last <= self._number:
             return None
-        return [frame for _, each, frame in self._ring if each > last]
+        return [Frame.of_plain(plain) for _, each, plain in self._ring if each > last]
 
     def _tell_delays(self, changes: Changes) -> None:
         for line in changes.lines:
@@ -332,16 +343,33 @@ class Hub:
             self._flushed = time.monotonic()
             self.flush()
 
+    def pump(self) -> None:
+        """Write what waits, as far as connections take it."""
+        budget = _PUMPED_AT_ONCE
+        for client in list(self._waiting):
+            budget -= client.pump()
+            if not client.waits:
+                self._waiting.discard(client)
+            if budget <= 0:
+                break
+
     async def _pump(self) -> None:
         while True:
-            budget = _PUMPED_AT_ONCE
-            for client in list(self._waiting):
-                budget -= client.pump()
-                if not client.waits:
-                    self._waiting.discard(client)
-                if budget <= 0:
-                    break
+            self.pump()
             await asyncio.sleep(_PUMP_S)
+
+    def ping(self) -> None:
+        """Write a ping to every page."""
+        frame = Frame.of("ping", b'{"now":"%b"}' % from_ms(int(self._clock() * 1000)).encode())
+        for client in self.clients:
+            self._give(client, frame)
+
+    def inspect(self, now: float, *, ask: bool) -> None:
+        """Drop who is gone, behind or stalled, and, with `ask`, whose session is over. `now`: of `time.monotonic`."""
+        for client in list(self.clients):
+            why = self._why_not(client, now, ask=ask)
+            if why is not None:
+                self._drop(client, why)
 
     async def _keep_house(self) -> None:
         pinged = asked = time.monotonic()
@@ -350,15 +378,10 @@ class Hub:
             now = time.monotonic()
             if now - pinged >= PING_S:
                 pinged = now
-                ping = Frame.of("ping", b'{"now":"%b"}' % from_ms(int(self._clock() * 1000)).encode())
-                for client in self.clients:
-                    self._give(client, ping)
+                self.ping()
             ask = now - asked >= ASK_S
             asked = now if ask else asked
-            for client in list(self.clients):
-                why = self._why_not(client, now, ask=ask)
-                if why is not None:
-                    self._drop(client, why)
+            self.inspect(now, ask=ask)
 
     def _why_not(self, client: Client, now: float, *, ask: bool) -> Dropped | None:
         if client.transport.is_closing():

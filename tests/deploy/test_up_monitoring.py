@@ -20,6 +20,7 @@ from schemas.errors import LivefuseError
 from tests.alerts.rules.reading import rules
 from tests.debian import program, run
 from tests.deploy.test_cli_up import ENVIRONMENT, UP, descendants, gone, running, until
+from tests.kafka.cluster import LIVEFUSE
 
 PORTS = Ports(intake=1, workers=(2, 3), pager=4, prometheus=5, alertmanager=6, grafana=None, console=7)
 
@@ -125,6 +126,8 @@ def test_everything_runs_and_ends_in_order() -> None:
         found = until_told(urls["alertmanager"], "Watchdog")
         assert found["labels"]["application"] == "livefuse"
         assert found["receivers"] == [{"name": "dead-mans-switch"}]
+        tried = pager_check(urls["alertmanager"])
+        assert tried.returncode == 0, tried.stdout + tried.stderr
         jobs = {each["labels"]["job"] for each in get(f"{urls['prometheus']}/api/v1/targets")["data"]["activeTargets"]}
         assert jobs >= {"livefuse-intake", "livefuse-worker", "livefuse-console", "alertmanager", "prometheus"}
         groups = get(f"{urls['prometheus']}/api/v1/rules")["data"]["groups"]
@@ -137,6 +140,29 @@ def test_everything_runs_and_ends_in_order() -> None:
         assert gone(started, 0.5)
         assert process.returncode == 0
     assert set(Path("/tmp").glob("livefuse-monitoring-*")) <= before  # noqa: S108
+
+
+def test_what_it_leaves_when_it_is_killed_the_next_one_removes(tmp_path: Path) -> None:
+    program("prometheus")
+    program("prometheus-alertmanager")
+    for _ in range(2):
+        with running("--with-monitoring", "--no-demo", TMPDIR=str(tmp_path)) as process:
+            until(process, "ready")
+            (left,) = tmp_path.glob("livefuse-monitoring-*")
+            started = descendants(process.pid)
+            process.kill()
+            assert gone(started, 30)
+        assert left.exists()
+
+
+def pager_check(url: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*LIVEFUSE, "pager", "--check"],
+        env=ENVIRONMENT | {"LIVEFUSE_PAGER__ALERTMANAGER__URLS": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def until_told(url: str, alert: str, seconds: float = 40.0) -> Any:
