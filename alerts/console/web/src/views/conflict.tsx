@@ -19,6 +19,7 @@ export function ConflictDialog({ conflict }: { conflict: Conflict }): JSX.Elemen
   const product = live && told && told.sequence > live.sequence ? told : live;
   const last = product?.last ?? told?.last ?? null;
   const event = state.value?.events.find((one) => one.product_id === id && one.type !== "command.rejected");
+  const faster = last?.type === "command.rejected" ? (event ?? last) : (last ?? event);
   const fuse = product ? ranked(product)[0] : undefined;
   const close = (): void => {
     conflicts.value = conflicts.value.filter((other) => other !== conflict);
@@ -29,7 +30,7 @@ export function ConflictDialog({ conflict }: { conflict: Conflict }): JSX.Elemen
       <dl class="facts">
         <dt>{say("conflict_who")}</dt>
         <dd data-testid="conflict-who" dir="auto">
-          {last || event ? lastChange(last ?? (event as NonNullable<typeof event>), now.peek(), telling.value) : say("unknown")}
+          {faster ? lastChange(faster, product?.override ?? null, now.peek(), telling.value) : say("unknown")}
         </dd>
         <dt>{say("conflict_now")}</dt>
         <dd data-testid="conflict-now">
