@@ -3,10 +3,11 @@
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { filter, mayOrder, state, telling, trusted } from "../app.ts";
+import { asOf, filter, mayOrder, now, state, telling, trusted, zone } from "../app.ts";
 import { get, type Product, type Products } from "../api.ts";
 import { dialog } from "../desk.ts";
 import { isEverything, matchesProduct, type Filter } from "../filter.ts";
+import { moment } from "../format.ts";
 import { isPaused, order } from "../standing.ts";
 import { AsOf } from "./bits.tsx";
 import { Feed } from "./feed.tsx";
@@ -38,6 +39,15 @@ function Empty(): JSX.Element {
         <Icon sign="cut" size={28} />
         <p class="sentence">{say("nothing_known")}</p>
         <p>{say("nothing_known_long")}</p>
+      </div>
+    );
+  }
+  if (known.products.size === 0 && trusted.value === "stale") {
+    return (
+      <div class="empty is-unknown" data-testid="nothing-was-paused">
+        <Icon sign="cut" size={28} />
+        <p class="sentence">{say("nothing_was_paused", { time: moment(asOf.value ?? known.now, now.peek(), zone) })}</p>
+        <p>{say("not_known_now")}</p>
       </div>
     );
   }

@@ -86,6 +86,7 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
   const isCurrent = !needsCurrent || (mayPutOnSale(trusted.value) && (product?.sure ?? true));
   const hasReason = reason.value.trim() !== "";
   const mayGive = !movedOn && isPossible && isCurrent;
+  const gone = say(mayPutOnSale(trusted.value) ? "conflict_gone" : "not_known_now");
   const open = product?.fuses.filter((fuse) => fuse.state === "open") ?? [];
   const problems = known?.health.problems ?? [];
 
@@ -189,7 +190,7 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
           <div class="notice" role="alert" data-testid="moved-on">
             <p>
               {say("moved_on", {
-                what: product?.last ? lastChange(product.last, product.override, now.peek(), telling.value) : say("conflict_gone"),
+                what: product?.last ? lastChange(product.last, product.override, now.peek(), telling.value) : gone,
               })}
             </p>
             <button type="button" data-testid="look-again" onClick={() => (seen.value = sequence)}>

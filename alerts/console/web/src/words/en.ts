@@ -80,6 +80,8 @@ export const en = {
   filter_none: "No product matches the filter. {n:One product is|# products are} hidden by it.",
   nothing_paused: "Nothing is paused",
   nothing_paused_long: "No fuse is open and nobody has paused a product.",
+  nothing_was_paused: "Nothing was paused as of {time}",
+  not_known_now: "What holds now is not known.",
   left_out: "{n} more products are not shown. Filter to find them.",
   waiting_new: "{n:One change waits|# changes wait} while you point here",
   showing: "{n} of {total}",

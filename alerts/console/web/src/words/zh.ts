@@ -77,6 +77,8 @@ export const zh: Words = {
   filter_none: "没有符合筛选条件的商品，另有 {n} 个商品被筛选隐藏。",
   nothing_paused: "没有暂停中的商品",
   nothing_paused_long: "没有触发的熔断，也没有人工暂停。",
+  nothing_was_paused: "截至 {time} 没有暂停中的商品",
+  not_known_now: "目前的状态未知。",
   left_out: "另有 {n} 个商品未显示，可用筛选查找。",
   waiting_new: "指针停留期间有 {n} 项变化待显示",
   showing: "{n} / {total}",
