@@ -60,8 +60,13 @@ export const EventRow = memo(({ event, named }: { event: FuseEvent; named: boole
         </p>
         <p class="small quiet">
           {why && <span>{why} · </span>}
-          {event.rule && <bdi>{event.rule} · </bdi>}
-          <bdi>{who(event.actor, say)}</bdi>
+          {event.rule && <bdi>{event.rule}</bdi>}
+          {event.actor !== "rule" && (
+            <bdi>
+              {event.rule && " · "}
+              {who(event.actor, say)}
+            </bdi>
+          )}
           {event.reason && <span dir="auto"> {say("reason_is", { reason: event.reason })}</span>}
           {event.shadow && <span> · {say("shadow_note")}</span>}
         </p>
