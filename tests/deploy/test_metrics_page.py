@@ -8,6 +8,7 @@ from aiohttp import ClientSession
 from prometheus_client.core import Metric
 from prometheus_client.registry import CollectorRegistry
 
+from alerts.console.metrics import ConsoleMetrics
 from alerts.pager.config import PagerConfig
 from alerts.pager.pager import Pager
 from deploy.web import registry
@@ -64,6 +65,12 @@ def test_the_page_lists_what_a_worker_exports_and_nothing_else() -> None:
     assert exported(worker().collect()) == page_of("Every process", "Worker")
 
 
+async def test_the_page_lists_what_a_console_exports_and_nothing_else() -> None:
+    console = registry("console")
+    ConsoleMetrics(console).follow(lambda: 0, lambda: 0, lambda: 0.0)
+    assert exported(console.collect()) == page_of("Every process", "Console")
+
+
 async def test_the_page_lists_what_a_pager_exports_and_nothing_else() -> None:
     config = PagerConfig(client={}, topics=TopicNames(), partitions=1)
     async with ClientSession() as session:
@@ -75,9 +82,8 @@ def test_names_are_in_base_units_and_every_metric_is_explained() -> None:
     for metrics in (intake(), worker()):
         for family in metrics.collect():
             assert family.documentation.endswith(".") or family.name.startswith("process_")
-    everything = {
-        name: row for part in ("Every process", "Intake", "Worker", "Pager") for name, row in rows(part).items()
-    }
+    parts = ("Every process", "Intake", "Worker", "Pager", "Console")
+    everything = {name: row for part in parts for name, row in rows(part).items()}
     assert all(row.meaning for row in everything.values())
     assert not [name for name in everything if name.endswith(("_ms", "_milliseconds", "_minutes", "_kb"))]
     assert {name for name, row in everything.items() if row.type == "counter"} == {
