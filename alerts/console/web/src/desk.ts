@@ -31,7 +31,8 @@ function askOf(order: Order): Ask | null {
   const [target] = order.targets;
   if (!target || order.room !== null) return null;
   const { request_id, action, reason, duration_s, fuse } = order;
-  return { request_id, action, reason, duration_s, ...target, ...fuse };
+  const { product_id, expected_sequence } = target;
+  return { request_id, action, reason, duration_s, product_id, expected_sequence, ...fuse };
 }
 
 function send(order: Order): Promise<Result | BulkResult> {
@@ -44,7 +45,7 @@ function send(order: Order): Promise<Result | BulkResult> {
     action,
     reason,
     duration_s,
-    targets: [...targets],
+    targets: targets.map(({ product_id, expected_sequence }) => ({ product_id, expected_sequence })),
     room_id: order.room ?? "",
     confirm: order.confirm ?? "",
   };
@@ -105,12 +106,11 @@ export function give(wish: Wish): void {
     request_id: crypto.randomUUID(),
     action,
     reason,
-    targets: [{ product_id, expected_sequence }],
+    targets: [{ product_id, expected_sequence, before: state.peek()?.products.get(product_id)?.override ?? null }],
     room: null,
     confirm: null,
     fuse,
     duration_s,
-    before: state.peek()?.products.get(product_id)?.override ?? null,
     undoes: null,
   });
 }
@@ -118,7 +118,7 @@ export function give(wish: Wish): void {
 export function giveRoom(wish: Omit<Wish, "product_id" | "expected_sequence" | "fuse">, room: string, confirm: string, targets: Order["targets"]): void {
   const { action, reason, duration_s } = wish;
   const request_id = crypto.randomUUID();
-  orders.give({ request_id, action, reason, targets, room, confirm, fuse: ALL, duration_s, before: null, undoes: null });
+  orders.give({ request_id, action, reason, targets, room, confirm, fuse: ALL, duration_s, undoes: null });
 }
 
 /** Undo: what waits is taken back, a pause that is done gives way to what was before. */

@@ -68,7 +68,7 @@ interface TableProps {
 export function AuditTable({ entries, named, label }: TableProps): JSX.Element {
   const { say } = telling.value;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-labelledby={label}>
+    <div class="scroll" tabIndex={0} role="group" aria-labelledby={label}>
       <table class="audit">
         <thead>
           <tr>

@@ -232,6 +232,7 @@ export const Card = memo(({ product, isChosen, isGone }: Props): JSX.Element => 
       data-standing={isGone ? "gone" : stands}
       tabIndex={-1}
     >
+      <span class="bar" aria-hidden="true" />
       <div class="identity">
         <p class="badges">
           {isGone ? <span class="badge">{say("standing_gone")}</span> : <StandingBadge standing={stands} />}

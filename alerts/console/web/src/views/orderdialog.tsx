@@ -14,7 +14,7 @@ import { SeverityBadge, StandingBadge } from "./bits.tsx";
 import { ACTION_SIGNS } from "./card.tsx";
 import { firstLong, isLong, LongField, ReasonField, type Long } from "./fields.tsx";
 import { Icon } from "./icons.tsx";
-import { standing } from "../standing.ts";
+import { isPaused, standing } from "../standing.ts";
 import { Modal } from "./modal.tsx";
 
 /** What the order does, in sentences. */
@@ -35,6 +35,8 @@ export function effectSentences(action: Action, product: Product | null, target:
       said.push(say("effect_still_paused", { why }));
     } else if (done.held === "allowed" && product?.override) {
       said.push(say("effect_still_allowed", { who: who(product.override.actor, say) }));
+    } else if (action === "release" && done.left.length && product && !isPaused(product)) {
+      said.push(say("effect_pauses_again", { rules: rulesOf(done.left) }));
     } else if (done.outcome === "paused") {
       said.push(say("effect_still_paused", { why: say("effect_still_fuses", { rules: rulesOf(done.left) }) }));
     } else if (done.outcome === "skus_paused") {

@@ -15,11 +15,8 @@ export const en = {
   cancel: "Cancel",
   dismiss: "Dismiss",
   back: "Back to the board",
-  more: "Show {n} more",
   loading: "Loading …",
-  retry: "Try again",
   failed: "That could not be loaded: {why}",
-  details: "Details",
   skip: "Skip to the paused products",
 
   // Top
@@ -40,7 +37,6 @@ export const en = {
   theme_light: "light",
   language: "中文",
   language_label: "切换为中文",
-  settings: "Settings",
 
   // Line and trust
   line_connecting: "Connecting …",
@@ -58,7 +54,6 @@ export const en = {
   now_ago: "now",
   stale_banner: "What is shown is {age} old, as of {time}. Products may have been paused since.",
   stale_orders: "Nothing can be put on sale until this is current again. Pausing still works.",
-  stale_short: "old",
   reconnecting: "Trying to reconnect.",
 
   // Problems
@@ -118,20 +113,16 @@ export const en = {
   other_sentence: "measured {measured}, limit {limit}",
   complaints_sample: "sample: {n:one complaint|# complaints} in the window",
   limit: "limit",
-  window: "window",
-  sample: "sample",
   evidence: "Evidence",
   evidence_more: "and {n} more",
   kind_complaint_surge: "Complaint surge",
   kind_return_spike: "Return spike",
   kind_oversell: "Over-sell",
-  by_hand: "By hand",
   more_fuses: "{n:One more fuse|# more fuses}",
   shadow_note: "in shadow: pauses nothing",
 
   // Since, until
   since_label: "since",
-  for_long: "for {age}",
   recovers_in: "recovers by itself in {age}",
   recovers_stock: "recovers by itself with new stock",
   recovers_due: "recovers any moment",
@@ -143,7 +134,6 @@ export const en = {
   acknowledged_by: "acknowledged by {who}",
   unacknowledged: "not acknowledged",
   opening_number: "opening {n}",
-  by: "by {who}",
   reason_is: "“{reason}”",
   no_reason: "no reason given",
   actor_rule: "its rule",
@@ -182,7 +172,7 @@ export const en = {
   effect_still_fuses: "{rules} still open",
   effect_probation: "{rules}: on probation. Its limit is tighter for a while, and the next trip pauses again at once.",
   effect_oversell: "{rules}: closed, although the stock that is known is low. Check the stock first: it may be sold twice.",
-  effect_pauses_again: "Open fuses pause it again: {rules}.",
+  effect_pauses_again: "Open fuses pause it again at once: {rules}.",
   which_fuses: "Which fuses",
   all_fuses: "All open fuses ({n})",
   reason: "Reason",
@@ -233,7 +223,6 @@ export const en = {
   send_again: "Send again",
   send_again_hint: "The same order: it is carried out once only",
   undo_reason: "undo: {reason}",
-  leave_warning: "An order has not been sent yet.",
   what_room: "{n:one product|# products} of room {room}",
   rejected_conflict: "somebody was faster",
   rejected_expired: "it came too late",
@@ -304,7 +293,7 @@ export const en = {
   input_returns: "Returns",
   input_complaints: "Complaints",
   input_stock_levels: "Stock levels",
-  last_record: "last record",
+  last_record: "{input}, last record",
   never: "never",
   waiting: "waiting",
   nothing_waits: "nothing waits",
@@ -325,7 +314,6 @@ export const en = {
   chart_title: "The last hour",
   chart_label: "{rule}: {measured} measured, limit {limit}, {n} points in the last hour",
   chart_none: "Nothing was measured in the last hour.",
-  chart_table: "As a table",
   fuses_title: "Fuses",
   history_title: "History",
   history_incomplete: "Older events are left out.",
@@ -337,9 +325,6 @@ export const en = {
   why: "Why",
   from_where: "From where",
   outcome: "Outcome",
-  measured: "Measured",
-  copy_id: "Copy id",
-  copied: "Copied",
 
   // Audit
   audit_title: "Audit",
@@ -374,7 +359,6 @@ export const en = {
   login_proxy: "Your organisation's gateway signs you in. Reload the page; if this stays, it has given you no role.",
   login_no_way: "Nobody can sign in: no account is set up. Ask the person who runs livefuse.",
   login_ended: "You have been signed out.",
-  login_show: "Show password",
   login_reload: "Reload",
 
   // Help
@@ -402,7 +386,6 @@ export const en = {
   called_more: "{products} and {n} more",
   called_lost: "Connection lost. What is shown is not current.",
   called_back: "Connected again. What is shown is current.",
-  selected: "{n} of {total}",
 } as const;
 
 export type Key = keyof typeof en;
