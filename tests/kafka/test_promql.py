@@ -453,7 +453,8 @@ def test_what_livefuse_has_in_force_and_in_hand(observed: Observed) -> None:
     in_force = {(rule.id, name): value for rule in DEFAULT_RULES.rules for name, value in limits(rule).items()}
     assert observed.room("Limits in force", "A", "rule", "limit") == in_force
     assert observed.livefuse("Version of the rules", "A") == {(): 0}
-    assert observed.livefuse("Processes", "A", "role") == {("intake",): 1, ("worker",): 2, ("pager",): 1}
+    running = {("intake",): 1, ("worker",): 2, ("pager",): 1, ("console",): 1}
+    assert observed.livefuse("Processes", "A", "role") == running
     assert observed.livefuse("Memory", "A", "role", "instance").keys() == {
         (role, instance) for instance, role in observed.livefuse("instance", "variable", "instance", "role")
     }
