@@ -75,7 +75,12 @@ async def tell_the_hour(show: Show) -> None:
                 measured = round(first + (last - first) * (share + 0.06 * math.sin(share * 25) * (1 - share)))
                 lists[partition_of(product_id, SIGNALS_PARTITIONS)].append(
                     WatchlistEntry(
-                        product_id=product_id, sku_id=sku_id, rule=rule, nearness=0.5, measured=measured, limit=limit
+                        product_id=product_id,
+                        sku_id=sku_id,
+                        rule=rule,
+                        nearness=min(measured, limit) / max(measured, limit),
+                        measured=measured,
+                        limit=limit,
                     )
                 )
             for partition, entries in lists.items():
@@ -91,7 +96,7 @@ async def scene(kafka: KafkaBroker, chromium: Browser, tmp_path_factory: pytest.
     directory = tmp_path_factory.mktemp("show")
     for folder in (FOLDER, LOOKED_AT):
         folder.mkdir(exist_ok=True)
-    async with Show.on(kafka.bootstrap, f"t{uuid4().hex[:10]}", directory) as show:
+    async with Show.on(kafka.bootstrap, f"t{uuid4().hex[:10]}", directory, LIVEFUSE_APPLICATION="livefuse") as show:
         await tell_the_hour(show)
         show.console.kill()
         show.console.start()
@@ -155,7 +160,10 @@ async def test_screenshots(
             await picture(nobody, f"login-{suffix}")
         async with Person.at(chromium, line.url, "bo", **looks) as bo:
             await bo.stands(MUG, "paused")
-            await expect(bo.card(CREAM).get_by_test_id("chart")).to_be_visible()
+            for each in (CREAM, TEA, PHONE, MUG):
+                await bo.card(each).scroll_into_view_if_needed()
+                await expect(bo.card(each).get_by_test_id("chart")).to_be_visible()
+            await bo.page.evaluate("window.scrollTo(0, 0)")
             await picture(bo, f"board-{suffix}")
             await bo.card(MUG).get_by_test_id("action-resume").click()
             await bo.on("quick-1").click()

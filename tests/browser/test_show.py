@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.axe import violations
-from tests.browser.person import NARROW, Person
+from tests.browser.person import NARROW, Language, Person
 from tests.browser.shop import CRITICAL
 from tests.browser.show import Show, eventually
 
@@ -18,6 +18,13 @@ WITHIN_MS = 1_000
 """From the fuse event in Kafka to the page."""
 
 Record = Callable[[str, object], None]
+
+BEYOND = """
+(width) => [...document.querySelectorAll("button, a, input, select, h2, h3, .sentence")]
+  .filter((each) => each.checkVisibility() && !each.closest(".scroll, .hidden, .skip") && each.getBoundingClientRect().width > 1)
+  .filter((each) => each.getBoundingClientRect().right > width + 1 || each.getBoundingClientRect().left < -1)
+  .map((each) => `beyond the edge: ${each.outerHTML.slice(0, 120)}`)
+"""
 
 SCRIPT = "<img src=x onerror=alert(1)>\"'`<script>alert(2)</script>"
 
@@ -230,11 +237,34 @@ async def test_axe_finds_nothing_on_any_view(show: Show, chromium: Browser) -> N
         await bo.on("nav-audit").click()
         await expect(bo.on("audit-entry").first).to_be_visible()
         await look("audit")
-        await bo.on("nav-board").click()
-        await bo.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
-        for panel in ("paused", "watch", "feed", "health"):
+    assert found == {}
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+async def test_on_a_phone_everything_is_within_reach(show: Show, chromium: Browser, language: Language) -> None:
+    """At 360 pixels nothing that can be pressed lies beyond the edge, and axe finds nothing."""
+    found: dict[str, list[str]] = {}
+    pan = f"pan-{language}"
+    await show.shop.complain(pan, CRITICAL, category="food_safety")
+    async with Person.at(chromium, show.url, "bo", language=language, size=NARROW) as bo:
+
+        async def look(view: str) -> None:
+            if wrong := [*await bo.page.evaluate(BEYOND, NARROW[0]), *await violations(bo.page)]:
+                found[view] = wrong
+
+        await bo.stands(pan, "paused")
+        for panel in ("watch", "feed", "health", "paused"):
             await bo.on(f"panel-{panel}").click()
-            await look(f"board, narrow, {panel}")
+            await look(panel)
+        await bo.card(pan).get_by_test_id("action-resume").click()
+        await look("dialog")
+        await bo.page.keyboard.press("Escape")
+        await bo.card(pan).get_by_role("link").first.click()
+        await expect(bo.on("history").locator("li")).to_have_count(1)
+        await look("product")
+        await bo.on("nav-audit").click()
+        await expect(bo.on("audit-entry").first).to_be_visible()
+        await look("audit")
     assert found == {}
 
 
