@@ -154,11 +154,12 @@ async def _write(worker: _Worker) -> None:
 @asynccontextmanager
 async def _console(cluster: Cluster) -> AsyncIterator[tuple[int, int, float]]:
     """Run a console; yield its process, its port, and how long it took to be ready (seconds)."""
+    port = free_port()
     settings = {
         "bootstrap": cluster.bootstrap,
         "prefix": cluster.names.prefix,
         "partitions": SIGNALS_PARTITIONS,
-        "port": free_port(),
+        "port": port,
     }
     process = await _started("tests.bench.console_app", json.dumps(settings))
     try:
@@ -166,7 +167,7 @@ async def _console(cluster: Cluster) -> AsyncIterator[tuple[int, int, float]]:
         words = (await process.stdout.readline()).split()
         if words[:1] != [b"ready"]:
             raise RuntimeError("the console did not start")
-        yield process.pid, settings["port"], float(words[1])
+        yield process.pid, port, float(words[1])
     finally:
         process.terminate()
         await process.wait()

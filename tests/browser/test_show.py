@@ -21,9 +21,10 @@ Record = Callable[[str, object], None]
 
 BEYOND = """
 (width) => [...document.querySelectorAll("button, a, input, select, h2, h3, .sentence")]
-  .filter((each) => each.checkVisibility() && !each.closest(".scroll, .hidden, .skip") && each.getBoundingClientRect().width > 1)
-  .filter((each) => each.getBoundingClientRect().right > width + 1 || each.getBoundingClientRect().left < -1)
-  .map((each) => `beyond the edge: ${each.outerHTML.slice(0, 120)}`)
+  .filter((each) => each.checkVisibility() && !each.closest(".scroll, .hidden, .skip"))
+  .map((each) => ({each, box: each.getBoundingClientRect()}))
+  .filter(({box}) => box.width > 1 && (box.right > width + 1 || box.left < -1))
+  .map(({each}) => `beyond the edge: ${each.outerHTML.slice(0, 120)}`)
 """
 
 SCRIPT = "<img src=x onerror=alert(1)>\"'`<script>alert(2)</script>"

@@ -65,12 +65,6 @@ def test_the_page_lists_what_a_worker_exports_and_nothing_else() -> None:
     assert exported(worker().collect()) == page_of("Every process", "Worker")
 
 
-async def test_the_page_lists_what_a_console_exports_and_nothing_else() -> None:
-    console = registry("console")
-    ConsoleMetrics(console).follow(lambda: 0, lambda: 0, lambda: 0.0)
-    assert exported(console.collect()) == page_of("Every process", "Console")
-
-
 async def test_the_page_lists_what_a_pager_exports_and_nothing_else() -> None:
     config = PagerConfig(client={}, topics=TopicNames(), partitions=1)
     async with ClientSession() as session:
@@ -78,12 +72,25 @@ async def test_the_page_lists_what_a_pager_exports_and_nothing_else() -> None:
     assert exported(pager.registry.collect()) == page_of("Every process", "Pager")
 
 
+def console() -> CollectorRegistry:
+    metrics = ConsoleMetrics(registry("console"))
+    metrics.follow(lambda: 0, lambda: 0, lambda: 0.0)
+    return metrics.registry
+
+
+def test_the_page_lists_what_a_console_exports_and_nothing_else() -> None:
+    assert exported(console().collect()) == page_of("Every process", "Console")
+
+
 def test_names_are_in_base_units_and_every_metric_is_explained() -> None:
-    for metrics in (intake(), worker()):
+    for metrics in (intake(), worker(), console()):
         for family in metrics.collect():
             assert family.documentation.endswith(".") or family.name.startswith("process_")
-    parts = ("Every process", "Intake", "Worker", "Pager", "Console")
-    everything = {name: row for part in parts for name, row in rows(part).items()}
+    everything = {
+        name: row
+        for part in ("Every process", "Intake", "Worker", "Pager", "Console")
+        for name, row in rows(part).items()
+    }
     assert all(row.meaning for row in everything.values())
     assert not [name for name in everything if name.endswith(("_ms", "_milliseconds", "_minutes", "_kb"))]
     assert {name for name, row in everything.items() if row.type == "counter"} == {

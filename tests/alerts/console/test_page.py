@@ -27,7 +27,9 @@ def test_every_text_is_said_somewhere() -> None:
     assert unsaid == []
 
 
-@pytest.mark.parametrize("what", ["innerHTML", "dangerouslySetInnerHTML", "eval(", "insertAdjacentHTML", "document.write"])
+@pytest.mark.parametrize(
+    "what", ["innerHTML", "dangerouslySetInnerHTML", "eval(", "insertAdjacentHTML", "document.write"]
+)
 def test_nothing_that_comes_in_is_ever_markup(what: str) -> None:
     assert [path.name for path in (_WEB / "src").rglob("*.ts*") if what in path.read_text()] == []
 
