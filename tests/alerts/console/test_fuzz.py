@@ -30,7 +30,11 @@ from tests.alerts.console.doorway import doorway, password_of
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import Cluster
 
-pytestmark = pytest.mark.kafka
+pytestmark = [
+    pytest.mark.kafka,
+    # The console runs beside the fuzz, and its clients draw random numbers while it draws examples.
+    pytest.mark.filterwarnings("ignore:Do not use the `random` module"),
+]
 
 EXAMPLES: Final = 12
 WITHIN_S: Final = 10

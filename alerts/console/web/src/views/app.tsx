@@ -1,7 +1,7 @@
 // The whole page.
 
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { mayOrder, session, telling, trusted } from "../app.ts";
 import { asides, calls } from "../attention.ts";
 import { conflict, dialog } from "../desk.ts";
@@ -44,6 +44,26 @@ function Dialogs(): JSX.Element | null {
   }
 }
 
+/** What stays in sight. Its height is told to the style sheet: other things stick below it. */
+function Head(): JSX.Element {
+  const element = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const box = element.current;
+    if (!box) return;
+    const observer = new ResizeObserver(() => {
+      document.documentElement.style.setProperty("--top", `${box.offsetHeight}px`);
+    });
+    observer.observe(box);
+    return () => observer.disconnect();
+  }, []);
+  return (
+    <div ref={element} class="head">
+      <TopBar />
+      <Banner />
+    </div>
+  );
+}
+
 function Shell(): JSX.Element {
   const { say } = telling.value;
   const here = place.value;
@@ -54,8 +74,7 @@ function Shell(): JSX.Element {
       <a class="skip" href="#main">
         {say("skip")}
       </a>
-      <TopBar />
-      <Banner />
+      <Head />
       {!mayOrder.value && <p class="hidden">{say("readonly")}</p>}
       <main id="main" tabIndex={-1}>
         <h1 class="hidden">livefuse</h1>

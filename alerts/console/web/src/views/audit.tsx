@@ -5,7 +5,8 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { mayOrder, now, role, telling } from "../app.ts";
 import type { Audit as AuditAnswer, AuditEntry } from "../api.ts";
-import { get, Refused } from "../api.ts";
+import { get } from "../api.ts";
+import { whyNot } from "../whynot.ts";
 import { sayCode } from "../words/say.ts";
 import { Moment, ProductLink } from "./bits.tsx";
 import { Icon } from "./icons.tsx";
@@ -151,7 +152,7 @@ export function Audit(): JSX.Element {
         failed.value = "";
       })
       .catch((error: unknown) => {
-        failed.value = error instanceof Refused ? error.message : String(error);
+        failed.value = whyNot(error);
       });
   }, [may, count]);
 

@@ -259,7 +259,7 @@ export const Card = memo(({ product, isChosen, isGone }: Props): JSX.Element => 
         </p>
       </div>
       {lead ? <FuseWhy fuse={lead} /> : <OverrideWhy product={product} />}
-      {isLarge && lead ? <HourOf product={product} fuse={lead} /> : <div class="hour" />}
+      {isLarge && first ? <HourOf product={product} fuse={first} /> : <div class="hour" />}
       {lead ? (
         <FuseTimes fuse={lead} />
       ) : product.override ? (

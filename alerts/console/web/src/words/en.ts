@@ -231,6 +231,7 @@ export const en = {
   rejected_nothing_to_release: "there is nothing to release",
   rejected_nothing_open: "no fuse is open",
   rejected_already_acknowledged: "somebody has acknowledged it already",
+  refused_unreachable: "the console does not answer",
   refused_csrf: "the session is not the page's: reload the page",
   refused_unauthenticated: "you are signed out",
   refused_forbidden: "your role may not do that",

@@ -35,7 +35,7 @@ export const zh: Words = {
   theme_auto: "跟随系统",
   theme_dark: "深色",
   theme_light: "浅色",
-  language: "English",
+  language: "EN",
   language_label: "Switch to English",
 
   line_connecting: "正在连接…",
@@ -223,6 +223,7 @@ export const zh: Words = {
   rejected_nothing_to_release: "当前没有人工干预",
   rejected_nothing_open: "没有触发中的熔断",
   rejected_already_acknowledged: "已有人确认",
+  refused_unreachable: "控制台没有应答",
   refused_csrf: "会话与页面不符，请刷新页面",
   refused_unauthenticated: "您已退出登录",
   refused_forbidden: "您的角色无权执行",
