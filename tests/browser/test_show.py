@@ -1,7 +1,7 @@
 """A show as its people see it: a surge, an order, a conflict; each on the real pipeline in a real browser."""
 
+import logging
 import re
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 WITHIN_MS = 1_000
 """From the fuse event in Kafka to the page."""
 
-Record = Callable[[str, object], None]
+log = logging.getLogger(__name__)
 
 BEYOND = """
 (width) => [...document.querySelectorAll("button, a, input, select, h2, h3, .sentence")]
@@ -30,9 +30,7 @@ BEYOND = """
 SCRIPT = "<img src=x onerror=alert(1)>\"'`<script>alert(2)</script>"
 
 
-async def test_a_surge_is_shown_and_resumed_and_who_is_late_is_told(
-    show: Show, chromium: Browser, record_property: Record
-) -> None:
+async def test_a_surge_is_shown_and_resumed_and_who_is_late_is_told(show: Show, chromium: Browser) -> None:
     mug = "mug-1"
     async with AsyncExitStack() as stack:
         mei, jun = [await stack.enter_async_context(Person.at(chromium, show.url, each)) for each in ("mei", "jun")]
@@ -44,7 +42,7 @@ async def test_a_surge_is_shown_and_resumed_and_who_is_late_is_told(
         for each in (mei, jun):
             shown_ms = await each.seen.first(mug, "paused")
             assert shown_ms is not None
-            record_property("event_to_page_ms", round(shown_ms - written_ms))
+            log.info("event to page: %.0f ms", shown_ms - written_ms)
             assert shown_ms - written_ms < WITHIN_MS
         await expect(mei.on("calls")).to_contain_text(mug)
         await expect(mei.page).to_have_title("(1) livefuse")
@@ -213,10 +211,12 @@ async def test_axe_finds_nothing_on_any_view(show: Show, chromium: Browser) -> N
     async with Person.at(chromium, show.url, None) as bo:
 
         async def look(view: str) -> None:
-            for theme in ("light", "dark"):
-                await bo.page.emulate_media(color_scheme=theme)
-                if wrong := await violations(bo.page):
-                    found[f"{view}, {theme}"] = wrong
+            # In the dark only the colours are others.
+            await bo.page.emulate_media(color_scheme="dark")
+            wrong = await violations(bo.page, "color-contrast")
+            await bo.page.emulate_media(color_scheme="light")
+            if wrong := [*wrong, *await violations(bo.page)]:
+                found[view] = wrong
 
         await expect(bo.on("login-submit")).to_be_visible()
         await look("login")
@@ -250,7 +250,9 @@ async def test_on_a_phone_everything_is_within_reach(show: Show, chromium: Brows
     async with Person.at(chromium, show.url, "bo", language=language, size=NARROW) as bo:
 
         async def look(view: str) -> None:
-            if wrong := [*await bo.page.evaluate(BEYOND, NARROW[0]), *await violations(bo.page)]:
+            wrong = await bo.page.evaluate(BEYOND, NARROW[0])
+            # The languages differ in words only.
+            if wrong := [*wrong, *(await violations(bo.page) if language == "en-US" else [])]:
                 found[view] = wrong
 
         await bo.stands(pan, "paused")
@@ -269,8 +271,8 @@ async def test_on_a_phone_everything_is_within_reach(show: Show, chromium: Brows
     assert found == {}
 
 
-async def test_a_thousand_open_fuses_stay_smooth(show: Show, chromium: Browser, record_property: Record) -> None:
-    """The numbers are recorded; what is asserted is generous, for this machine may have others on it."""
+async def test_a_thousand_open_fuses_stay_smooth(show: Show, chromium: Browser) -> None:
+    """The numbers are logged; what is asserted is generous, for this machine may have others on it."""
     names = [f"many-{number:04}" for number in range(1_000)]
     async with Person.at(chromium, show.url, "mei") as mei:
         await show.shop.stock(*((each, None, 0) for each in names))
@@ -288,10 +290,9 @@ async def test_a_thousand_open_fuses_stay_smooth(show: Show, chromium: Browser, 
         keys_ms = (await mei.page.evaluate("performance.now()") - before) / 20
         scrolling = (await mei.seen.long_tasks())[len(coming) :]
         cards = await mei.on("product-card").count()
-        record_property("long_tasks_while_they_come_ms", [round(each) for each in coming])
-        record_property("long_tasks_while_scrolling_ms", [round(each) for each in scrolling])
-        record_property("key_ms", round(keys_ms))
-        record_property("cards_in_the_document", cards)
+        log.info("long tasks while they come: %s ms", [round(each) for each in coming])
+        log.info("long tasks while scrolling and walking: %s ms", [round(each) for each in scrolling])
+        log.info("a key: %.0f ms; cards in the document: %d", keys_ms, cards)
         assert cards < 300
         assert max(coming, default=0) < 2_000
         assert max(scrolling, default=0) < 1_000
