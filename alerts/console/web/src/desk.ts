@@ -1,10 +1,11 @@
 // The person's desk: which dialog is open, which orders are on their way, and what is sent to the console.
 
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import type { Action, Ask, BulkAsk, BulkResult, Product, ProductDetail, Refusal, Result } from "./api.ts";
 import { get, post } from "./api.ts";
-import { mayOrder, session, state, telling, trusted } from "./app.ts";
+import { chosen, filter, mayOrder, session, state, telling, trusted } from "./app.ts";
 import { ALL, possible, type Target } from "./effect.ts";
+import { EVERYTHING } from "./filter.ts";
 import { consoleNow, loadSession } from "./live.ts";
 import { Orders, type Entry, type Order } from "./orders.ts";
 import { unseen } from "./standing.ts";
@@ -147,4 +148,16 @@ export function ask(action: Action, product: Product | null): void {
   if (!mayOrder.peek() || (product && !possible(product).includes(action))) return;
   if (action === "acknowledge" && product) acknowledge(product);
   else dialog.value = { kind: "order", action, product_id: product?.product_id ?? null };
+}
+
+/** Somebody else sits down: what waits is taken back, and nothing stays open. */
+export function leaveDesk(): void {
+  for (const { order } of entries.peek()) orders.undo(order.request_id);
+  for (const { order } of entries.peek()) orders.dismiss(order.request_id);
+  batch(() => {
+    dialog.value = null;
+    conflicts.value = [];
+    chosen.value = null;
+    filter.value = EVERYTHING;
+  });
 }

@@ -159,7 +159,7 @@ export function Audit(): JSX.Element {
   return (
     <section class="panel audit-view" aria-labelledby="audit-title" data-testid="audit">
       <header class="section-head">
-        <h2 id="audit-title">{say("audit_title")}</h2>
+        <h2 id="audit-title" tabIndex={-1}>{say("audit_title")}</h2>
         <span class="quiet">{say("audit_note")}</span>
         <button type="button" class="plain" data-testid="audit-reload" onClick={() => (asked.value += 1)}>
           {say("login_reload")}

@@ -11,7 +11,7 @@ import type { OrderTarget } from "../orders.ts";
 import type { State } from "../store.ts";
 import { mayPutOnSale } from "../trust.ts";
 import { ACTION_SIGNS } from "./card.tsx";
-import { firstLong, isLong, LongField, ReasonField, type Long } from "./fields.tsx";
+import { firstLong, isLong, LongField, ReasonField, takeQuick, type Long } from "./fields.tsx";
 import { Icon } from "./icons.tsx";
 import { Modal } from "./modal.tsx";
 
@@ -81,7 +81,7 @@ export function BulkDialog({ room: first }: { room: string }): JSX.Element {
 
   return (
     <Modal title={say("bulk_title")} testid="bulk-dialog" close={close}>
-      <form onSubmit={submit} noValidate>
+      <form onSubmit={submit} onKeyDown={(event) => takeQuick(event, action.value, (text) => (reason.value = text))} noValidate>
         <div class="two">
           <label class="text-field">
             <span>{say("room")}</span>

@@ -12,7 +12,7 @@ import { mayPutOnSale } from "../trust.ts";
 import { problemText } from "./banner.tsx";
 import { SeverityBadge, StandingBadge } from "./bits.tsx";
 import { ACTION_SIGNS } from "./card.tsx";
-import { firstLong, isLong, LongField, ReasonField, type Long } from "./fields.tsx";
+import { firstLong, isLong, LongField, ReasonField, takeQuick, type Long } from "./fields.tsx";
 import { Icon } from "./icons.tsx";
 import { isPaused, standing } from "../standing.ts";
 import { Modal } from "./modal.tsx";
@@ -86,6 +86,7 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
   const isCurrent = !needsCurrent || (mayPutOnSale(trusted.value) && (product?.sure ?? true));
   const hasReason = reason.value.trim() !== "";
   const mayGive = !movedOn && isPossible && isCurrent;
+  const gone = say(mayPutOnSale(trusted.value) ? "conflict_gone" : "not_known_now");
   const open = product?.fuses.filter((fuse) => fuse.state === "open") ?? [];
   const problems = known?.health.problems ?? [];
 
@@ -105,21 +106,9 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
     close();
   }
 
-  function takeQuick(event: KeyboardEvent): void {
-    const isText = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
-    if (isText || !/^[1-9]$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
-    const button = event.currentTarget instanceof HTMLElement
-      ? event.currentTarget.querySelector<HTMLElement>(`[data-testid="quick-${event.key}"]`)
-      : null;
-    if (!button) return;
-    event.preventDefault();
-    button.click();
-    button.focus();
-  }
-
   return (
     <Modal title={say(`ask_${action}`, { product: name || "…" })} testid="order-dialog" close={close}>
-      <form onSubmit={submit} onKeyDown={takeQuick} noValidate>
+      <form onSubmit={submit} onKeyDown={(event) => takeQuick(event, action, (text) => (reason.value = text))} noValidate>
         {!isFixed && (
           <label class="text-field">
             <span>{say("product_id")}</span>
@@ -201,7 +190,7 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
           <div class="notice" role="alert" data-testid="moved-on">
             <p>
               {say("moved_on", {
-                what: product?.last ? lastChange(product.last, now.peek(), telling.value) : say("conflict_gone"),
+                what: product?.last ? lastChange(product.last, product.override, now.peek(), telling.value) : gone,
               })}
             </p>
             <button type="button" data-testid="look-again" onClick={() => (seen.value = sequence)}>

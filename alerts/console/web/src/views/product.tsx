@@ -109,7 +109,7 @@ export function ProductView({ id }: { id: string }): JSX.Element {
           ← {say("back")}
         </a>
       </p>
-      <h2 class="product-name" dir="auto">
+      <h2 class="product-name" dir="auto" tabIndex={-1}>
         {id}
       </h2>
       {product ? (
