@@ -146,6 +146,14 @@ async def shot(person: Person) -> bytes:
     return content
 
 
+async def with_charts(person: Person) -> None:
+    """Wait until the board shows its charts, which it asks for when they come into sight."""
+    for each in (CREAM, TEA, PHONE, MUG):
+        await person.card(each).scroll_into_view_if_needed()
+        await expect(person.card(each).get_by_test_id("chart")).to_be_visible()
+    await person.page.evaluate("window.scrollTo(0, 0)")
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1440", "360"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])
@@ -160,10 +168,7 @@ async def test_screenshots(
             await picture(nobody, f"login-{suffix}")
         async with Person.at(chromium, line.url, "bo", **looks) as bo:
             await bo.stands(MUG, "paused")
-            for each in (CREAM, TEA, PHONE, MUG):
-                await bo.card(each).scroll_into_view_if_needed()
-                await expect(bo.card(each).get_by_test_id("chart")).to_be_visible()
-            await bo.page.evaluate("window.scrollTo(0, 0)")
+            await with_charts(bo)
             await picture(bo, f"board-{suffix}")
             await bo.card(MUG).get_by_test_id("action-resume").click()
             await bo.on("quick-1").click()
@@ -176,6 +181,7 @@ async def test_screenshots(
             await expect(bo.on("audit-entry").first).to_be_visible()
             await picture(bo, f"audit-{suffix}")
             await bo.on("nav-board").click()
+            await with_charts(bo)
             await line.cut()
             await bo.stale()
             await bo.page.evaluate("window.scrollTo(0, 0)")
