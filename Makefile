@@ -39,7 +39,7 @@ setup: $(INSTALLED) $(PAGE) ## make .venv with the locked dependencies and .venv
 page: $(PAGE) ## build the console's page
 
 .PHONY: demo
-demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated sale, live table
+demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated sale, live table, live console
 	.venv/bin/livefuse up
 
 .PHONY: test
