@@ -22,6 +22,8 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerRefused, BrokerUnavailable, StateError, other_version
 from streams.client import REFUSALS, fetched_end
+from streams.engine.partition import without_positions
+from streams.worker.alignment import Alignment
 
 LANE_KEY: Final = b"\x00lane"
 VERSION: Final = 1
@@ -45,6 +47,14 @@ class LaneRecord(NamedTuple):
         """Return version, length of the JSON head, head, and the engine's snapshot as it is."""
         head = orjson.dumps({"position": self.position, "alignment": self.alignment})
         return _HEAD.pack(VERSION, len(head)) + head + self.partition
+
+    def on_another_log(self, position: int) -> "LaneRecord":
+        """Return the record for a signals log that holds nothing of what was applied, to go on behind `position`.
+
+        States, rules and timers hold. Where the old log and its sources were does not: with that the lane would pass
+        over what the new ones bring.
+        """
+        return LaneRecord(position, Alignment.fresh(position), without_positions(self.partition))
 
     @classmethod
     def decode(cls, value: bytes) -> "LaneRecord":
