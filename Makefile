@@ -13,10 +13,15 @@ UV_VERSION := 0.13.9
 INSTALLED := .venv/.installed
 FETCHED := $(KAFKA)/.fetched
 MONITORING := .cache/.monitoring
+BROWSER := .cache/.browser
 
 # Debian's programs that rules, configurations and `livefuse up --with-monitoring` are tested with, and their packages.
 TOOLS := promtool prometheus amtool prometheus-alertmanager
 TOOLS_PACKAGES := prometheus prometheus-alertmanager
+
+# Debian's browser, in which the console is tested, and what it draws Chinese and symbols with.
+FONTS := NotoSansCJK-Regular.ttc NotoColorEmoji.ttf
+BROWSER_PACKAGES := chromium fonts-noto-cjk fonts-noto-color-emoji
 
 .PHONY: help
 help: ## list the verbs
@@ -30,11 +35,18 @@ demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated
 	.venv/bin/livefuse up
 
 .PHONY: test
-test: setup kafka monitoring ## run all tests but the long fault run, on a real Kafka
+test: setup kafka monitoring browser ## run all tests but the long fault run, on a real Kafka
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)
 
 .PHONY: monitoring
 monitoring: $(MONITORING) ## make sure of Debian's prometheus and prometheus-alertmanager
+
+.PHONY: browser
+browser: $(BROWSER) ## make sure of Debian's chromium and fonts, for the tests of the console's page
+
+.PHONY: screenshots
+screenshots: setup kafka browser ## make the pictures of the console in docs/screenshots anew; look at them
+	.venv/bin/python -m pytest -m screenshots tests/browser $(PYTEST)
 
 .PHONY: faults
 faults: setup kafka monitoring ## the long fault run: kills and zombies against a real Kafka
@@ -96,6 +108,12 @@ $(FETCHED): tests/kafka/kafka-pom.xml
 # A stamp of another machine, or from before the programs were removed, does not count.
 $(MONITORING): $(if $(filter-out $(words $(TOOLS)),$(words $(shell command -v $(TOOLS)))),missing)
 	@command -v $(TOOLS) >/dev/null && test $$(command -v $(TOOLS) | wc -l) = $(words $(TOOLS)) || $(call debian,$(TOOLS_PACKAGES))
+	@mkdir -p $(@D)
+	@touch $@
+
+$(BROWSER): $(if $(and $(shell command -v chromium),$(filter $(words $(FONTS)),$(words $(sort $(foreach font,$(FONTS),$(shell find /usr/share/fonts -name $(font) 2>/dev/null)))))),,missing)
+	@( command -v chromium && for font in $(FONTS); do find /usr/share/fonts -name $$font | grep . || exit 1; done ) \
+	    >/dev/null 2>&1 || $(call debian,$(BROWSER_PACKAGES))
 	@mkdir -p $(@D)
 	@touch $@
 

@@ -9,15 +9,13 @@ import asyncio
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-import orjson
 from aiokafka import AIOKafkaConsumer
 from pydantic import ValidationError
 
 from deploy.kafka import open_consumer, open_producer, partitions_of, read, start_at
-from schemas.commands import Command
+from schemas.commands import Command, encode_command
 from schemas.errors import LivefuseError, StateError
 from schemas.events import FuseEvent, FuseState
-from schemas.times import from_ms
 from schemas.topics import TopicNames, partition_of
 from streams.config import KafkaConfig
 from streams.engine.codec import decode
@@ -58,13 +56,6 @@ async def history(config: KafkaConfig, names: TopicNames, product_id: str) -> li
             event = FuseEvent.model_validate_json(record.value)
             events[event.sequence] = event
     return [events[sequence] for sequence in sorted(events)]
-
-
-def encode_command(command: Command) -> bytes:
-    """Return the record of a command, its times as text and without what it leaves open."""
-    data = command.model_dump(exclude_none=True)
-    times = {name: from_ms(data[name]) for name in ("issued_at", "expires_at") if name in data}
-    return orjson.dumps(data | times)
 
 
 class Answer(NamedTuple):

@@ -70,8 +70,8 @@ def plan(
 
 
 def _is_any_number_fine(topic: Topic) -> bool:
-    """Dead letters have neither state nor an order: only their topics are single ones that are not compacted."""
-    return topic.layout == "one" and topic.cleanup == "delete"
+    """Dead letters have neither state nor an order; only they keep the key that they came with."""
+    return topic.layout == "one" and topic.key == "as received"
 
 
 def _for_new(topic: Topic, fresh: Layout, *, create_inputs: bool) -> Step:

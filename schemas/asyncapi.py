@@ -24,6 +24,7 @@ _CHANNELS: Final = {
     "replenishment": "ReplenishmentRequest",
     "watchlist": "Watchlist",
     "state": "State",
+    "audit": "AuditEntry",
 }
 """The message of each channel. Channels are called as the attributes of TopicNames are."""
 
@@ -119,7 +120,7 @@ def _describe(channels: dict[str, Any], operations: dict[str, Any], channel: str
     }
     doers = {"receive": topic.read_by, "send": topic.written_by}
     for action, who in doers.items():
-        if any(word in who for word in ("intake", "workers", "command line")):
+        if any(word in who for word in ("intake", "workers", "command line", "console")):
             operations[f"{action}_{channel}"] = {
                 "action": action,
                 "channel": {"$ref": f"#/channels/{channel}"},

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
+import orjson
 from pydantic import BaseModel, Field
 
 from schemas.ids import Id
 from schemas.records import RECORD
-from schemas.times import Time
+from schemas.times import Time, from_ms
 
 Action = Literal["pause", "allow", "release", "resume", "acknowledge"]
 
@@ -32,3 +33,10 @@ class Command(BaseModel):
     sku_id: Id | None = None
     expires_at: Time | None = None
     expected_sequence: Annotated[int, Field(strict=True, ge=0, lt=2**53)] | None = None
+
+
+def encode_command(command: Command) -> bytes:
+    """Return the record of a command, its times as text and without what it leaves open."""
+    data = command.model_dump(exclude_none=True)
+    times = {name: from_ms(data[name]) for name in ("issued_at", "expires_at") if name in data}
+    return orjson.dumps(data | times)

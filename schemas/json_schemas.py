@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 
+from schemas.audit import AuditEntry
 from schemas.commands import Command
 from schemas.durations import render_duration
 from schemas.events import FuseEvent, FuseState, ReplenishmentRequest, Watchlist
@@ -26,6 +27,7 @@ RECORDS: Final[tuple[type[BaseModel], ...]] = (
     FuseState,
     ReplenishmentRequest,
     Watchlist,
+    AuditEntry,
 )
 """The models of all records whose form is public. What stands in signals and state is livefuse's own affair."""
 

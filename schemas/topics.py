@@ -81,6 +81,11 @@ class TopicNames:
         return f"{self.prefix}state"
 
     @property
+    def audit(self) -> str:
+        """Who did what in the live console."""
+        return f"{self.prefix}audit"
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """All that intake reads, in the order of ties: what comes first counts first (contract, section 4)."""
         return (self.stock_levels, self.orders, self.returns, self.complaints, self.commands, self.rules)
@@ -268,6 +273,17 @@ def _ours(names: TopicNames, partitions: int) -> tuple[Topic, ...]:
             partitions=partitions,
             max_message_bytes=LARGEST_STATE_BYTES,
             configs=_COMPACTED,
+        ),
+        Topic(
+            name=names.audit,
+            holds="who did what in the live console",
+            key="who asked",
+            cleanup="delete",
+            written_by="live console",
+            read_by="live console, auditors",
+            layout="one",
+            partitions=1,
+            retention=timedelta(days=365),
         ),
     )
 

@@ -20,10 +20,9 @@ from alerts.pager.alertmanager import Client
 from deploy.drill.exercise import ACTOR, REASON, Exercise
 from deploy.drill.steps import Step, Steps
 from deploy.drill.ways import AlertmanagerWay, ChannelWay, Place, Seen, Way
-from deploy.fuses import encode_command
 from deploy.kafka import open_admin, open_consumer, open_producer, partitions_of, start_at
 from deploy.settings import Settings
-from schemas.commands import Command
+from schemas.commands import Command, encode_command
 from schemas.errors import ConfigurationError
 from schemas.events import FuseEvent
 

@@ -15,11 +15,10 @@ import yaml
 from aiokafka import AIOKafkaProducer
 
 from deploy.embedded import HOST, free_port
-from deploy.fuses import encode_command
 from deploy.simulator.catalogue import Sku
 from deploy.simulator.messages import complaint
 from deploy.tether import tethered
-from schemas.commands import Command
+from schemas.commands import Command, encode_command
 from schemas.rules import DEFAULT_RULES, RuleSet
 from tests.debian import program
 from tests.deploy.monitoring.receivers import Receivers

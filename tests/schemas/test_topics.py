@@ -15,7 +15,7 @@ from tests.schemas.unhurried import TEXT, UNHURRIED
 PROJECT = Path(__file__).resolve().parents[2]
 DAYS: Callable[[int], timedelta] = timedelta
 
-# Section 2 of the contract: name, cleanup, retention.
+# Section 2 of the contract, and the audit of the console: name, cleanup, retention.
 TABLE = [
     ("live.orders", "delete", None),
     ("live.returns", "delete", None),
@@ -29,6 +29,7 @@ TABLE = [
     ("livefuse.replenishment", "delete", DAYS(7)),
     ("livefuse.watchlist", "compact", None),
     ("livefuse.state", "compact", None),
+    ("livefuse.audit", "delete", DAYS(365)),
     ("dlq.live.stock-levels", "delete", DAYS(14)),
     ("dlq.live.orders", "delete", DAYS(14)),
     ("dlq.live.returns", "delete", DAYS(14)),
