@@ -95,6 +95,7 @@ def test_everything_of_ours_is_saved_but_what_another_cluster_must_not_inherit()
         ("livefuse.fuse-events", "x.fuse-events"),
         ("livefuse.fuse-state", "x.fuse-state"),
         ("livefuse.state", "x.state"),
+        ("livefuse.audit", "x.audit"),
     }
     assert list(contents)[-1] == "livefuse.state", "a worker that is started too early finds nothing rather than half"
     left = {"commands", "signals", "replenishment", "watchlist"}
