@@ -28,6 +28,11 @@ from streams.engine.watchlist import Watchlist
 VERSION: Final = 1
 
 
+def without_positions(snapshot: bytes) -> bytes:
+    """Return a snapshot for another log: what its sources bring has other positions, and none of it was applied."""
+    return orjson.dumps(orjson.loads(snapshot) | {"positions": {}})
+
+
 class Partition:
     """The products of one partition, under one rule set.
 
@@ -244,8 +249,3 @@ class Partition:
                 self._note(state, said)
                 outputs += said
         return outputs
-
-
-def without_positions(snapshot: bytes) -> bytes:
-    """Return a snapshot for another log: what its sources bring has other positions, and none of it was applied."""
-    return orjson.dumps(orjson.loads(snapshot) | {"positions": {}})
