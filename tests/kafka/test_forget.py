@@ -20,6 +20,7 @@ from tests.kafka.reading import committed, drained
 pytestmark = pytest.mark.kafka
 
 SOON = timedelta(seconds=90)
+DAY_MS = 24 * 60 * 60 * 1000
 WORDS = "the zipper tore my daughter's finger"
 RULES = '[[rule]]\nid = "surge"\nkind = "complaint_surge"\nmore_than = 2\n[[rule]]\nid = "stock"\nkind = "oversell"\n'
 
@@ -114,6 +115,12 @@ async def a_complaint(cluster: Cluster) -> None:
         "fuse-state": {("evidence", "kept")},
     }
     assert forget(cluster, "--complaint", "jar-1")[0] == everywhere
+    traces = json.loads(cluster.run("forget", "--complaint", "jar-1", "--json").stdout)["found"]
+    lives = {
+        each["topic"].split(".")[-1]: each["until"] and (each["until"] - each["time_ms"]) // DAY_MS for each in traces
+    }
+    # Retention, and a week (the broker's default) until a segment is closed; what is compacted has no time.
+    assert lives.items() >= {("signals", 3 + 7), ("fuse-events", 30 + 7), ("state", None), ("fuse-state", None)}
     assert forget(cluster, "--complaint", "jar-7") == ({}, 0)
     found, left = forget(cluster, "--complaint", "jar-1", "--delete")
     assert found == everywhere | {

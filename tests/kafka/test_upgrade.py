@@ -12,7 +12,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
+import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from deploy.simulator import CaptureRecord
 from schemas.errors import FrameError, StateError
@@ -108,9 +110,22 @@ async def test_a_release_is_upgraded_and_rolled_back_with_both_running(
         await asyncio.gather(send_live(before, records, LEAD), there_and_back())
         assert await compare(before, replay(records, tmp_path)) > 500
         frames = {each.value[:6] for each in await committed(kafka.bootstrap, before.names.signals)}
+        await order_everything(before)
+        rewritten = await versions(before)
     assert seen[1][2] > 0, "states of the next version were written"
     assert frames == {b'{"v":1', b'{"v":2'}
-    assert seen[3][1] > seen[2][1], "and rewritten in the version before"
+    assert rewritten[2] < seen[3][2], "and those that are touched are rewritten in the version before"
+
+
+async def order_everything(cluster: Cluster) -> None:
+    """Send an order for each product that the sale may have, and wait until it is applied."""
+    now_ms = time.time_ns() // 1_000_000
+    async with AIOKafkaProducer(bootstrap_servers=cluster.bootstrap) as producer:
+        for number in range(60):
+            lines = [{"product_id": f"p{number}", "quantity": 1}]
+            order = {"order_id": f"last-{number}", "occurred_at": now_ms, "lines": lines}
+            await producer.send_and_wait(cluster.names.orders, orjson.dumps(order), partition=0)
+    await drained(cluster, SOON)
 
 
 async def test_a_worker_that_meets_states_of_a_newer_release_ends_and_changes_nothing(
