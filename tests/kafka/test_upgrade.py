@@ -114,7 +114,7 @@ async def test_a_release_is_upgraded_and_rolled_back_with_both_running(
         rewritten = await versions(before)
     assert seen[1][2] > 0, "states of the next version were written"
     assert frames == {b'{"v":1', b'{"v":2'}
-    assert rewritten[2] < seen[3][2], "and those that are touched are rewritten in the version before"
+    assert rewritten[2] < max(each[2] for each in seen), "touched ones are in the version before"
 
 
 async def order_everything(cluster: Cluster) -> None:
