@@ -15,6 +15,11 @@ FETCHED := $(KAFKA)/.fetched
 MONITORING := .cache/.monitoring
 BROWSER := .cache/.browser
 
+# The console's page: node and npm come with .venv, what npm installs and what is built stays beside the sources.
+WEB := alerts/console/web
+MODULES := $(WEB)/node_modules/.installed
+PAGE := $(WEB)/dist/index.html
+
 # Debian's programs that rules, configurations and `livefuse up --with-monitoring` are tested with, and their packages.
 TOOLS := promtool prometheus amtool prometheus-alertmanager
 TOOLS_PACKAGES := prometheus prometheus-alertmanager
@@ -28,10 +33,13 @@ help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 .PHONY: setup
-setup: $(INSTALLED) ## make .venv with the locked dependencies and .venv/bin/livefuse
+setup: $(INSTALLED) $(PAGE) ## make .venv with the locked dependencies and .venv/bin/livefuse
+
+.PHONY: page
+page: $(PAGE) ## build the console's page
 
 .PHONY: demo
-demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated sale, live table
+demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated sale, live table, live console
 	.venv/bin/livefuse up
 
 .PHONY: test
@@ -65,10 +73,11 @@ wheel: setup ## build dist/livefuse-*.whl with compiled modules, and hold it aga
 	.venv/bin/python -m pytest -m compiled tests/compiled $(PYTEST)
 
 .PHONY: lint
-lint: setup ## ruff, its formatter and mypy
+lint: setup ## ruff, its formatter, mypy and tsc
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/node $(WEB)/node_modules/typescript/bin/tsc --project $(WEB)
 
 .PHONY: generate
 generate: setup ## write schemas/generated, docs/settings.md and the dashboards again
@@ -87,7 +96,7 @@ kafka: $(FETCHED) ## fetch the Kafka broker of the tests with Maven
 
 .PHONY: clean
 clean: ## remove what the other verbs made
-	rm -rf .venv .cache dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache dist $(WEB)/node_modules $(WEB)/dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -97,6 +106,14 @@ $(INSTALLED): requirements.lock pyproject.toml
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# npm runs no scripts of packages: nothing here needs them.
+$(MODULES): $(WEB)/package.json $(WEB)/package-lock.json | $(INSTALLED)
+	cd $(WEB) && PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+$(PAGE): $(WEB)/build.mjs $(shell find $(WEB)/src -type f) $(MODULES)
+	.venv/bin/node $(WEB)/build.mjs
 
 $(FETCHED): tests/kafka/kafka-pom.xml
 	@command -v java >/dev/null && command -v mvn >/dev/null || $(call debian,default-jre-headless maven)

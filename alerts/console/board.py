@@ -15,6 +15,7 @@ exists, so that an order for one knows what to expect.
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -64,6 +65,7 @@ class Board:
         self._changed: dict[str, None] = {}
         self._lines: list[Line] = []
         self._watchlist_changed = False
+        self._in_bulk = False
         self._missing: dict[str, tuple[int, int]] = {}
 
     def __len__(self) -> int:
@@ -126,6 +128,20 @@ class Board:
         self.watched.take(partition, watchlist)
         self._watchlist_changed = True
         self.version += 1
+
+    @contextmanager
+    def in_bulk(self) -> Iterator[None]:
+        """Take in very many things while entered: the list is put in order once, at the end, and pages get no delta.
+
+        Nothing is to be asked of the list meanwhile.
+        """
+        self._in_bulk = True
+        try:
+            yield
+        finally:
+            self._in_bulk = False
+            self._order = sorted(entry.standing for entry in self._entries.values() if entry.standing is not None)
+            self.take_changes(lines_only=True)
 
     def take_changes(self, *, lines_only: bool = False) -> Changes:
         """Return what has changed since the last call; `lines_only` where pages get a snapshot instead."""
@@ -230,7 +246,7 @@ class Board:
     def _place(self, entry: Entry, was: Standing | None) -> None:
         self.version += 1
         self._changed[entry.product_id] = None
-        if was == entry.standing:
+        if was == entry.standing or self._in_bulk:
             return
         if was is not None:
             del self._order[bisect_left(self._order, was)]

@@ -5,15 +5,17 @@
     openings and changes of its fuses ──▶ facts     ┘
 
 What is paused is what the newest of the two says. While that is an event, the rest is of before it: the product is not
-`sure`. There may be many thousands of entries, so a state is kept as the bytes of its record and read when it is shown.
+`sure`. There may be many thousands of entries, so what is to be shown of a state is kept as bytes, and texts that many
+entries have are one text.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
-from schemas.events import EventType, FuseEvent, FuseState
+from schemas.events import Cause, EventType, FuseEvent, FuseState
 from schemas.rules import Severity
 from schemas.times import from_ms
 
@@ -23,6 +25,10 @@ Phase = Literal["paused", "partly", "allowed", "open", "probation", "shadow"]
 PHASES: Final[tuple[Phase, ...]] = ("paused", "partly", "allowed", "open", "probation", "shadow")
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
 _WARNING: Final = SEVERITIES.index("warning")
+_MOMENTS: Final = frozenset({"as_of", "expires_at"})
+_NOTHING: Final[Mapping[str, Any]] = {"paused": {"product": False, "skus": ()}, "override": None, "fuses": ()}
+_PHASE_SETS: Final[dict[frozenset[Phase], frozenset[Phase]]] = {}
+"""The few there are, so that entries share them."""
 
 FuseKey = tuple[str, str | None]
 """The rule and the SKU of a product's fuse."""
@@ -130,9 +136,10 @@ class Entry:
             return False
         else:
             self.told = _told(state)
-            self.state = state.model_dump_json().encode() if self.told.phases else None
+            # A copy, as what orjson returns holds on to the larger buffer that it was made in.
+            self.state = bytes(memoryview(_kept(state))) if self.told.phases else None
             self.state_sequence = state.sequence
-            self.room_id = state.room_id
+            self.room_id = _same(state.room_id)
             self._keep_facts(state)
         self._stand()
         return True
@@ -144,7 +151,7 @@ class Entry:
         self.touched_ms = max(self.touched_ms, known_ms)
         if not self.sure:
             self.event_paused = (event.paused.product, event.paused.skus)
-            self.room_id = event.room_id
+            self.room_id = _same(event.room_id)
             self.event_severity = SEVERITIES.index(event.severity) if event.severity else _WARNING
         if event.rule is not None and event.epoch is not None:
             self._note(event, change)
@@ -204,10 +211,8 @@ class Entry:
         self.standing = Standing(min(map(PHASES.index, phases)), severity, -since, self.product_id)
 
     def _shown(self) -> dict[str, Any]:
-        state: dict[str, Any] = {"override": None, "fuses": ()}
-        if self.state is not None:
-            state = orjson.loads(self.state)
-        paused = state.get("paused", {"product": False, "skus": ()})
+        state: Mapping[str, Any] = _NOTHING if self.state is None else orjson.loads(self.state)
+        paused = state["paused"]
         if not self.sure:
             paused = {"product": self.event_paused[0], "skus": self.event_paused[1]}
         return {
@@ -217,7 +222,7 @@ class Entry:
             "sure": self.sure,
             "paused": paused,
             "override": state["override"],
-            "fuses": [self._fuse(each) for each in state["fuses"] if each["state"] != "closed"],
+            "fuses": [self._fuse(each) for each in state["fuses"]],
             "last": None if self.last is None else self.last.shown(),
         }
 
@@ -230,21 +235,64 @@ class Entry:
             # A fuse that is open came to that state by opening.
             opened_at = fuse["since"]
         return {
-            "rule": fuse["rule"],
-            "kind": _kind(fuse["cause"]),
-            "sku_id": fuse["sku_id"],
-            "state": fuse["state"],
-            "epoch": fuse["epoch"],
-            "shadow": fuse["shadow"],
-            "severity": fuse["severity"],
-            "since": fuse["since"],
-            "due": fuse["due"],
-            "acknowledged_by": fuse["acknowledged_by"],
-            "cause": fuse["cause"],
+            **fuse,
             "opened_at": opened_at,
             "room_id": fact.room_id if fact and fact.opened_at is not None else self.room_id,
             "last": fact.last.shown() if fact else None,
         }
+
+
+def _kept(state: FuseState) -> bytes:
+    """Return what is to be shown of a state, as JSON."""
+    said = state.override
+    return orjson.dumps(
+        {
+            "paused": {"product": state.paused.product, "skus": state.paused.skus},
+            "override": None
+            if said is None
+            else {
+                "state": said.state,
+                "until": _text(said.until),
+                "actor": said.actor,
+                "reason": said.reason,
+                "since": _text(said.since),
+            },
+            "fuses": [
+                {
+                    "rule": fuse.rule,
+                    "kind": _kind(fuse.cause),
+                    "sku_id": fuse.sku_id,
+                    "state": fuse.state,
+                    "epoch": fuse.epoch,
+                    "shadow": fuse.shadow,
+                    "severity": fuse.severity,
+                    "since": _text(fuse.since),
+                    "due": _text(fuse.due),
+                    "acknowledged_by": fuse.acknowledged_by,
+                    "cause": _cause(fuse.cause),
+                }
+                for fuse in state.fuses
+                if fuse.state != "closed"
+            ],
+        }
+    )
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    """Return a cause as it came: what was left out stays so."""
+    given = cause.model_fields_set
+    found = {name: value for name, value in cause if name in given}
+    for name in _MOMENTS & given:
+        found[name] = _text(found[name])
+    return found
+
+
+def _text(time_ms: int | None) -> str | None:
+    return None if time_ms is None else from_ms(time_ms)
+
+
+def _same(text: str | None) -> str | None:
+    return None if text is None else sys.intern(text)
 
 
 def _told(state: FuseState) -> Told:
@@ -258,6 +306,7 @@ def _told(state: FuseState) -> Told:
         phases.add("partly")
     if state.override is not None:
         phases.add("paused" if state.override.state == "paused" else "allowed")
+    found = frozenset(phases)
     severities = [SEVERITIES.index(each.severity) for each in alive if not each.shadow] or (
         [_WARNING] if state.override else [SEVERITIES.index(each.severity) for each in alive]
     )
@@ -265,16 +314,16 @@ def _told(state: FuseState) -> Told:
     return Told(
         state.paused.product,
         bool(state.paused.skus),
-        frozenset(phases),
+        _PHASE_SETS.setdefault(found, found),
         min(severities, default=_WARNING),
         max(times, default=0),
-        tuple(sorted({each.rule for each in alive})),
+        tuple(sorted({sys.intern(each.rule) for each in alive})),
         tuple(sorted({each.sku_id for each in alive if each.sku_id is not None})),
     )
 
 
-def _kind(cause: dict[str, Any]) -> str:
+def _kind(cause: Cause) -> str:
     """Return the kind of the rule, as what it measured shows. The state does not name it."""
-    if "level" in cause:
+    if cause.level is not None:
         return "oversell"
-    return "return_spike" if "R" in cause else "complaint_surge"
+    return "return_spike" if cause.R is not None else "complaint_surge"

@@ -202,22 +202,21 @@ class Console:
             for work in (self.follower.run(), self.doors.run(), self.hub.run(), self._vitals.run(), self._forget()):
                 tasks.create_task(work)
 
-    async def rebuilt(self, events: list[Known], states: Iterable[Known]) -> None:
+    async def rebuilt(self, events: Iterable[Known], states: Iterable[Known]) -> None:
         """Take in what was before this console."""
-        hour_ago_ms = int(self._clock() * 1000) - 60 * 60_000
-        for number, (state, _) in enumerate(states):
-            self.board.take_state(state.product_id, state)
-            if number % _TURN == 0:
-                await asyncio.sleep(0)
-        for number, (event, known_ms) in enumerate(sorted(events, key=lambda known: known.known_ms)):
-            if self.board.take_event(event, known_ms) and known_ms >= hour_ago_ms:
-                self.doors.event(event, live=False)
-            if number % _TURN == 0:
-                await asyncio.sleep(0)
+        # Nobody has seen anything yet: who comes then gets a snapshot.
+        with self.board.in_bulk():
+            for number, (state, _) in enumerate(states):
+                self.board.take_state(state.product_id, state)
+                if number % _TURN == 0:
+                    await asyncio.sleep(0)
+            for number, (event, known_ms) in enumerate(events):
+                if self.board.take_event(event, known_ms):
+                    self.doors.event(event, live=False)
+                if number % _TURN == 0:
+                    await asyncio.sleep(0)
         self.board.forget(int(self._clock() * 1000))
         self.board.ready = True
-        # Nobody has seen anything yet: who comes now gets a snapshot.
-        self.board.take_changes(lines_only=True)
         self.hub.wake()
 
     def event(self, event: FuseEvent, known_ms: int) -> None:

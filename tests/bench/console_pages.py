@@ -10,9 +10,11 @@ import signal
 import sys
 import time
 from array import array
+from functools import partial
 from typing import Final
 
 MARK: Final = b'"at='
+_OF_A_SESSION: Final = 20
 _DIGITS: Final = 13
 _TAIL: Final = len(MARK) + _DIGITS
 
@@ -55,6 +57,10 @@ class _Page(asyncio.Protocol):
         self.joined.set()
 
 
+def _same(page: _Page) -> _Page:
+    return page
+
+
 async def _main(port: int, pages: int, process: str) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -62,11 +68,8 @@ async def _main(port: int, pages: int, process: str) -> None:
     delays: array[int] = array("q")
     opened = []
     for number in range(pages):
-        _, page = await loop.create_connection(
-            lambda number=number: _Page(f"{process}-{number // 20}", delays),
-            "127.0.0.1",
-            port,  # type: ignore[misc]
-        )
+        page = _Page(f"{process}-{number // _OF_A_SESSION}", delays)
+        await loop.create_connection(partial(_same, page), "127.0.0.1", port)
         opened.append(page)
     await asyncio.gather(*(page.joined.wait() for page in opened))
     sys.stdout.write("joined\n")

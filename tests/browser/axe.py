@@ -17,13 +17,14 @@ def _source() -> str:
     return SOURCE.read_text(encoding="utf-8")
 
 
-async def violations(page: Page) -> list[str]:
-    """Return what axe finds wrong in the page as it is now, a line for each element."""
+async def violations(page: Page, *rules: str) -> list[str]:
+    """Return what axe finds wrong in the page as it is now, a line for each element; by these rules, or by all."""
     # By the debugger, which no Content Security Policy binds; the page's own scripts stay bound.
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(_source())
+    options: dict[str, Any] = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
     found: list[dict[str, Any]] = await page.evaluate(
-        "axe.run(document, {resultTypes: ['violations']}).then((result) => result.violations)"
+        "(options) => axe.run(document, options).then((result) => result.violations)", options
     )
     return [
         f"{each['id']} ({each['impact']}): {node['html'][:200]} {node.get('failureSummary', '')[:300]}"

@@ -1,3 +1,5 @@
+import ssl
+import subprocess
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -134,6 +136,27 @@ issuer = "http://id.example"
 def test_what_does_not_go_together_is_told(file: Path, text: str, said: str) -> None:
     (found,) = problems(file, text)
     assert said in found
+
+
+def test_a_certificate_makes_it_speak_tls_to_everybody(tmp_path: Path) -> None:
+    key, certificate, password = tmp_path / "key.pem", tmp_path / "certificate.pem", tmp_path / "password"
+    password.write_text(f"{SECRET}\n")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-subj", "/CN=localhost", "-days", "2"]
+    command += ["-passout", f"file:{password}", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    environment = {
+        "LIVEFUSE_CONSOLE__HOST": "0.0.0.0",  # noqa: S104 (said, not bound)
+        "LIVEFUSE_CONSOLE__CERTFILE": str(certificate),
+        "LIVEFUSE_CONSOLE__KEYFILE": str(key),
+        "LIVEFUSE_CONSOLE__KEY_PASSWORD_FILE": str(password),
+    }
+    tls = Settings.load(None, BROKER | ACCOUNTS | environment).console_config().tls
+    assert tls is not None
+    assert tls.minimum_version == ssl.TLSVersion.TLSv1_2
+    password.write_text("another")
+    with pytest.raises(ConfigurationError, match=r"KEY_PASSWORD_FILE") as caught:
+        Settings.load(None, BROKER | ACCOUNTS | environment).console_config()
+    assert "another" not in str(caught.value)
 
 
 def test_a_certificate_that_is_none_is_told(file: Path) -> None:

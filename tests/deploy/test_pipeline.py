@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from deploy.embedded import EmbeddedBroker
 from deploy.pipeline import SETTLED_S, Pipeline, Waiting
 from deploy.settings import Settings
+from schemas.times import to_ms
 from tests.kafka.cluster import Cluster
-from tests.kafka.pipeline import look, sees_records_and_processes
+from tests.kafka.pipeline import inputs, look, until_it
 
 P = TopicPartition("t", 0)
 Q = TopicPartition("t", 1)
@@ -61,7 +62,16 @@ async def test_a_broker_that_is_away_is_told_and_found_again(
         assert (await look(pipeline)).workers == 0
 
 
-async def test_it_sees_records_and_processes(embedded: EmbeddedBroker, prefix: str, tmp_path: Path) -> None:
+async def test_it_sees_an_intake_and_a_worker_and_a_record(
+    embedded: EmbeddedBroker, prefix: str, tmp_path: Path
+) -> None:
     with Cluster(embedded.bootstrap, prefix, tmp_path) as cluster:
         cluster.apply_topics()
-        await sees_records_and_processes(cluster, idempotent=False)
+        cluster.start(intakes=1, workers=1)
+        async with Pipeline(Settings.load(None, cluster.environment)) as pipeline:
+            await until_it(pipeline, lambda seen: seen.intakes == seen.workers == 1 and seen.behind_s == 0)
+            async with AIOKafkaProducer(bootstrap_servers=embedded.bootstrap, enable_idempotence=False) as shop:
+                await shop.send_and_wait(cluster.names.returns, b"{}", timestamp_ms=1_900_000_000_123)
+            seen = await until_it(pipeline, lambda seen: inputs(seen)["returns"].last_at is not None)
+            assert to_ms(inputs(seen)["returns"].last_at) == 1_900_000_000_123
+            assert (seen.intake_lag, seen.worker_lag) == (0, 0)

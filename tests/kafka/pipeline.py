@@ -23,7 +23,7 @@ def inputs(health: Health) -> dict[str, Input]:
     return {each.input: each for each in health.inputs}
 
 
-async def sees_records_and_processes(cluster: Cluster, *, idempotent: bool = True) -> None:
+async def sees_records_and_processes(cluster: Cluster) -> None:
     """See records, nobody who reads them, an intake, a worker, and nothing that waits, one after the other."""
     async with Pipeline(Settings.load(None, cluster.environment)) as pipeline:
         seen = await look(pipeline)
@@ -39,7 +39,7 @@ async def sees_records_and_processes(cluster: Cluster, *, idempotent: bool = Tru
         assert all(each.last_at is None for each in seen.inputs)
 
         began_ms = int(time.time() * 1000)
-        async with AIOKafkaProducer(bootstrap_servers=cluster.bootstrap, enable_idempotence=idempotent) as producer:
+        async with AIOKafkaProducer(bootstrap_servers=cluster.bootstrap) as producer:
             for number in range(5):
                 value = b'{"product_id": "p", "on_hand": %d, "occurred_at": %d}' % (number, began_ms + number)
                 await producer.send_and_wait(cluster.names.stock_levels, value, partition=0, timestamp_ms=began_ms)

@@ -1,6 +1,7 @@
 """Reads a stream of the console as a page does, and keeps what the page would show."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -40,10 +41,11 @@ class Page:
         self._take(*message)
         return message
 
-    async def until(self, condition: Any) -> Self:
-        """Read on until the condition holds."""
-        while not condition():
-            await self.next()
+    async def until(self, condition: Callable[[], object], within_s: float = 60.0) -> Self:
+        """Read on until the condition holds. Raises EOFError at the end of the stream, TimeoutError."""
+        async with asyncio.timeout(within_s):
+            while not condition():
+                await self.next()
         return self
 
     def sequences(self, product_id: str) -> list[int]:

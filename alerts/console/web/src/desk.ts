@@ -1,10 +1,11 @@
 // The person's desk: which dialog is open, which orders are on their way, and what is sent to the console.
 
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import type { Action, Ask, BulkAsk, BulkResult, Product, ProductDetail, Refusal, Result } from "./api.ts";
 import { get, post } from "./api.ts";
-import { mayOrder, session, state, telling, trusted } from "./app.ts";
+import { chosen, filter, mayOrder, session, state, telling, trusted } from "./app.ts";
 import { ALL, possible, type Target } from "./effect.ts";
+import { EVERYTHING } from "./filter.ts";
 import { consoleNow, loadSession } from "./live.ts";
 import { Orders, type Entry, type Order } from "./orders.ts";
 import { unseen } from "./standing.ts";
@@ -31,7 +32,8 @@ function askOf(order: Order): Ask | null {
   const [target] = order.targets;
   if (!target || order.room !== null) return null;
   const { request_id, action, reason, duration_s, fuse } = order;
-  return { request_id, action, reason, duration_s, ...target, ...fuse };
+  const { product_id, expected_sequence } = target;
+  return { request_id, action, reason, duration_s, product_id, expected_sequence, ...fuse };
 }
 
 function send(order: Order): Promise<Result | BulkResult> {
@@ -44,7 +46,7 @@ function send(order: Order): Promise<Result | BulkResult> {
     action,
     reason,
     duration_s,
-    targets: [...targets],
+    targets: targets.map(({ product_id, expected_sequence }) => ({ product_id, expected_sequence })),
     room_id: order.room ?? "",
     confirm: order.confirm ?? "",
   };
@@ -105,12 +107,11 @@ export function give(wish: Wish): void {
     request_id: crypto.randomUUID(),
     action,
     reason,
-    targets: [{ product_id, expected_sequence }],
+    targets: [{ product_id, expected_sequence, before: state.peek()?.products.get(product_id)?.override ?? null }],
     room: null,
     confirm: null,
     fuse,
     duration_s,
-    before: state.peek()?.products.get(product_id)?.override ?? null,
     undoes: null,
   });
 }
@@ -118,7 +119,7 @@ export function give(wish: Wish): void {
 export function giveRoom(wish: Omit<Wish, "product_id" | "expected_sequence" | "fuse">, room: string, confirm: string, targets: Order["targets"]): void {
   const { action, reason, duration_s } = wish;
   const request_id = crypto.randomUUID();
-  orders.give({ request_id, action, reason, targets, room, confirm, fuse: ALL, duration_s, before: null, undoes: null });
+  orders.give({ request_id, action, reason, targets, room, confirm, fuse: ALL, duration_s, undoes: null });
 }
 
 /** Undo: what waits is taken back, a pause that is done gives way to what was before. */
@@ -147,4 +148,16 @@ export function ask(action: Action, product: Product | null): void {
   if (!mayOrder.peek() || (product && !possible(product).includes(action))) return;
   if (action === "acknowledge" && product) acknowledge(product);
   else dialog.value = { kind: "order", action, product_id: product?.product_id ?? null };
+}
+
+/** Somebody else sits down: what waits is taken back, and nothing stays open. */
+export function leaveDesk(): void {
+  for (const { order } of entries.peek()) orders.undo(order.request_id);
+  for (const { order } of entries.peek()) orders.dismiss(order.request_id);
+  batch(() => {
+    dialog.value = null;
+    conflicts.value = [];
+    chosen.value = null;
+    filter.value = EVERYTHING;
+  });
 }

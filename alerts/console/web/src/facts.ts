@@ -1,6 +1,6 @@
 // What a fuse, an event or a product's last change says, in sentences. Pure.
 
-import type { Cause, Fuse, FuseEvent, Kind, LastChange, Product } from "./api.ts";
+import type { Cause, Fuse, FuseEvent, Kind, LastChange, Override, Product } from "./api.ts";
 import { clock, duration, moment, number, percent, type Language } from "./format.ts";
 import { standing } from "./standing.ts";
 import { sayCode, type Key, type Say } from "./words/say.ts";
@@ -106,9 +106,10 @@ export function because(event: FuseEvent, telling: Telling): string | null {
   return measured(event.cause, kindOf(event.cause), telling);
 }
 
-/** The last change in one line: what, who, when, why. `now`: milliseconds. */
-export function lastChange(last: LastChange, now: number, { say, zone }: Telling): string {
-  const parts = [happened(last, say), who(last.actor, say), moment(Date.parse(last.occurred_at), now, zone)];
+/** The last change in one line: what, who, when, why. `override`: what holds after it. `now`: milliseconds. */
+export function lastChange(last: LastChange, override: Override | null, now: number, { say, zone }: Telling): string {
+  const cause = override?.state === "allowed" ? { action: "allow" } : {};
+  const parts = [happened({ type: last.type, cause }, say), who(last.actor, say), moment(Date.parse(last.occurred_at), now, zone)];
   if (last.reason) parts.push(say("reason_is", { reason: last.reason }));
   return parts.join(" · ");
 }

@@ -76,14 +76,6 @@ export function duration(seconds: number, language: Language): string {
     .join(" ");
 }
 
-/** A time that counts down or up without changing its width much: `4:07`, `1:04:07`. Seconds. */
-export function stopwatch(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
-}
-
 /**
  * Put values into a text. `{name}` is a value, `{name:one|many}` the words that go with it: the first for 1. In them
  * `#` is the value.

@@ -2,7 +2,7 @@
 
 import { chosen, filter, shortcuts, state } from "./app.ts";
 import type { Product } from "./api.ts";
-import { acknowledge, ask, conflict, dialog } from "./desk.ts";
+import { acknowledge, ask, conflict, dialog, entries, undo } from "./desk.ts";
 import { EVERYTHING, isEverything } from "./filter.ts";
 import { go, place } from "./router.ts";
 import { choose } from "./views/list.tsx";
@@ -53,6 +53,11 @@ const KEYS: Record<string, () => void> = {
   a: () => {
     const product = subject();
     if (product) acknowledge(product);
+  },
+  u: () => {
+    const time = performance.now();
+    const last = entries.peek().findLast(({ stage, undoUntil }) => stage === "held" || (undoUntil ?? 0) > time);
+    if (last) undo(last);
   },
   Enter: () => {
     const product = subject();

@@ -90,7 +90,8 @@ function take(message: Message, heard: Heard): void {
 async function refusedLine(response: Response): Promise<Line> {
   if (response.status === 401 || response.status === 403) return "refused";
   const refusal = (await response.json().catch(() => null)) as Refusal | null;
-  return refusal?.error === "starting" ? "starting" : response.status < 500 ? "full" : "lost";
+  if (refusal?.error === "starting") return "starting";
+  return refusal?.error === "too_many_streams" ? "full" : "lost";
 }
 
 /** Read one stream to its end; returns what the line is doing after that. */

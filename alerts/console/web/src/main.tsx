@@ -4,7 +4,7 @@ import { effect } from "@preact/signals";
 import { render } from "preact";
 import { language, session, theme } from "./app.ts";
 import { callOut, forgetCalls, startAttention } from "./attention.ts";
-import { entries, orders } from "./desk.ts";
+import { entries, leaveDesk, orders } from "./desk.ts";
 import { startKeys } from "./keys.ts";
 import { follow, loadSession } from "./live.ts";
 import { startRouter } from "./router.ts";
@@ -34,6 +34,7 @@ effect(() => {
   stop?.();
   stop = null;
   forgetCalls();
+  leaveDesk();
   if (name === null) return;
   stop = follow((after, events) => {
     callOut(after);

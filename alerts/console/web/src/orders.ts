@@ -14,6 +14,8 @@ export interface OrderTarget {
   readonly product_id: string;
   /** What the person saw. */
   readonly expected_sequence: number;
+  /** The override that the person saw: what an undo of a pause restores. */
+  readonly before: Override | null;
 }
 
 export interface Order {
@@ -27,9 +29,7 @@ export interface Order {
   readonly confirm: string | null;
   readonly fuse: Target;
   readonly duration_s: number | null;
-  /** What an undo of a pause restores. */
-  readonly before: Override | null;
-  /** An undo itself. */
+  /** The order that this one undoes. */
   readonly undoes: string | null;
 }
 
@@ -67,22 +67,31 @@ function sequenceAfter(result: Result): number | null {
   return last < 0 ? null : last;
 }
 
-/** The order that restores what was before a pause. `now`: milliseconds, the console's clock. */
-export function reverse(order: Order, sequence: number, now: number, request_id: string, reason: string): Order {
-  const { before } = order;
-  const left = before?.until ? Math.ceil((Date.parse(before.until) - now) / 1000) : null;
-  const restores = before !== null && (left === null || left > 0);
-  return {
-    ...order,
-    request_id,
-    action: !restores ? "release" : before.state === "paused" ? "pause" : "allow",
-    reason,
-    targets: order.targets.map(({ product_id }) => ({ product_id, expected_sequence: sequence })),
-    fuse: ALL,
-    duration_s: restores ? left : null,
-    before: null,
-    undoes: order.request_id,
-  };
+/**
+ * The orders that restore what was before a pause: what was not overruled is released, in one order, and what was
+ * allowed is allowed again for the rest of its time. `now`: milliseconds, the console's clock.
+ */
+export function reverse(order: Order, results: readonly Result[], now: number, id: () => string, reason: string): Order[] {
+  const released: OrderTarget[] = [];
+  const restored: Order[] = [];
+  const undo = { ...order, reason, fuse: ALL, undoes: order.request_id };
+  for (const target of order.targets) {
+    const result = results.find((one) => one.product_id === target.product_id && one.outcome === "applied");
+    const expected_sequence = result ? sequenceAfter(result) : null;
+    if (expected_sequence === null) continue;
+    const { before, product_id } = target;
+    const left = before?.until ? Math.ceil((Date.parse(before.until) - now) / 1000) : null;
+    const targets = [{ product_id, expected_sequence, before: null }];
+    if (before === null || (left !== null && left <= 0)) released.push(...targets);
+    else {
+      const action = before.state === "paused" ? "pause" : "allow";
+      restored.push({ ...undo, request_id: id(), action, targets, room: null, confirm: null, duration_s: left });
+    }
+  }
+  if (released.length) {
+    restored.push({ ...undo, request_id: id(), action: "release", targets: released, duration_s: null });
+  }
+  return restored;
 }
 
 export class Orders {
@@ -115,11 +124,11 @@ export class Orders {
   /** Restore what was before a pause. `now`: the console's clock. */
   restore(id: string, now: number, reason: string): void {
     const entry = this.find(id);
-    const result = entry?.results[0];
-    const sequence = result ? sequenceAfter(result) : null;
-    if (!entry?.undoUntil || sequence === null || this.host.now() > entry.undoUntil || !this.host.current()) return;
+    if (!entry?.undoUntil || this.host.now() > entry.undoUntil || !this.host.current()) return;
+    const undoes = reverse(entry.order, entry.results, now, this.host.requestId, reason);
+    if (undoes.length === 0) return;
     this.dismiss(id);
-    this.give(reverse(entry.order, sequence, now, this.host.requestId(), reason));
+    for (const order of undoes) this.give(order);
   }
 
   /** Send an order again of which nobody knows whether it arrived. It is the same order: it is carried out once. */
@@ -191,9 +200,8 @@ export class Orders {
     const entry = this.find(id);
     if (!entry) return;
     const pending = results.some((result) => result.outcome === "pending");
-    const single = results.length === 1 ? results[0] : undefined;
-    const { action, undoes, room } = entry.order;
-    const undoable = action === "pause" && undoes === null && room === null && single?.outcome === "applied";
+    const { action, undoes } = entry.order;
+    const undoable = action === "pause" && undoes === null && results.some((result) => result.outcome === "applied");
     const undoUntil = undoable ? this.host.now() + UNDO_MS : null;
     this.update(id, { stage: pending ? "pending" : "done", results, undoUntil });
     if (!pending && results.every((result) => result.outcome === "applied")) this.forgetLater(id);

@@ -59,7 +59,7 @@ export function refresh(id: string, sequence: number): void {
   const sight = sights.get(id);
   if (!sight) return;
   const age = performance.now() - sight.asked;
-  if (age < 1_000 || (sequence === sight.sequence && age < AGAIN_MS)) return;
+  if (age < 3_000 || (sequence === sight.sequence && age < AGAIN_MS)) return;
   sight.asked = performance.now();
   sight.sequence = sequence;
   queue.add(id);

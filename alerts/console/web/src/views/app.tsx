@@ -1,8 +1,8 @@
 // The whole page.
 
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
-import { mayOrder, session, telling, trusted } from "../app.ts";
+import { useEffect, useRef } from "preact/hooks";
+import { chosen, mayOrder, session, telling, trusted } from "../app.ts";
 import { asides, calls } from "../attention.ts";
 import { conflict, dialog } from "../desk.ts";
 import { place } from "../router.ts";
@@ -12,6 +12,7 @@ import { Board } from "./board.tsx";
 import { BulkDialog } from "./bulk.tsx";
 import { ConflictDialog } from "./conflict.tsx";
 import { HelpDialog } from "./help.tsx";
+import { reveal } from "./list.tsx";
 import { Login } from "./login.tsx";
 import { OrderBar } from "./orderbar.tsx";
 import { OrderDialog } from "./orderdialog.tsx";
@@ -44,18 +45,45 @@ function Dialogs(): JSX.Element | null {
   }
 }
 
+/** What stays in sight. Its height is told to the style sheet: other things stick below it. */
+function Head(): JSX.Element {
+  const element = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const box = element.current;
+    if (!box) return;
+    const observer = new ResizeObserver(() => {
+      document.documentElement.style.setProperty("--top", `${box.offsetHeight}px`);
+    });
+    observer.observe(box);
+    return () => observer.disconnect();
+  }, []);
+  return (
+    <div ref={element} class="head">
+      <TopBar />
+      <Banner />
+    </div>
+  );
+}
+
 function Shell(): JSX.Element {
   const { say } = telling.value;
   const here = place.value;
   const key = here.view === "product" ? here.id : here.view;
-  useEffect(() => window.scrollTo(0, 0), [key]);
+  const isFirst = useRef(true);
+  // Whoever goes somewhere is there with the eyes and with the focus: at the heading, or at the product they came from.
+  useEffect(() => {
+    window.scrollTo(0, 0);
+    const from = here.view === "board" ? chosen.peek() : null;
+    if (!isFirst.current) document.querySelector<HTMLElement>("main h2[tabindex]")?.focus({ preventScroll: true });
+    if (from !== null && !isFirst.current) reveal(from);
+    isFirst.current = false;
+  }, [key]);
   return (
     <div class="shell" data-trust={trusted.value} data-view={here.view}>
       <a class="skip" href="#main">
         {say("skip")}
       </a>
-      <TopBar />
-      <Banner />
+      <Head />
       {!mayOrder.value && <p class="hidden">{say("readonly")}</p>}
       <main id="main" tabIndex={-1}>
         <h1 class="hidden">livefuse</h1>

@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useComputed } from "@preact/signals";
-import { asOf, now, state, telling, trusted, zone } from "../app.ts";
+import { asOf, line, now, state, telling, trusted, zone } from "../app.ts";
 import type { Problem } from "../api.ts";
 import { duration, moment } from "../format.ts";
 import { lineWord } from "./health.tsx";
@@ -43,7 +43,8 @@ export function Banner(): JSX.Element | null {
         <div class="banner is-stale" data-testid="banner-stale">
           <Icon sign="cut" size={20} />
           <p>
-            <strong>{lineWord()}</strong> <StaleText at={at} /> {say("stale_orders")}
+            <strong>{lineWord()}</strong> <StaleText at={at} /> {say("stale_orders")}{" "}
+            {line.value !== "open" && say("reconnecting")}
           </p>
         </div>
       )}

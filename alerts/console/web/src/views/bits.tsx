@@ -2,7 +2,7 @@
 
 import { useComputed } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import { asOf, now, telling, trusted, zone } from "../app.ts";
+import { asOf, chosen, now, telling, trusted, zone } from "../app.ts";
 import type { Severity } from "../api.ts";
 import { duration, moment } from "../format.ts";
 import { follows, pathOf } from "../router.ts";
@@ -66,8 +66,17 @@ export function SeverityBadge({ severity }: { severity: Severity }): JSX.Element
 
 export function ProductLink({ id, children }: { id: string; children?: ComponentChildren }): JSX.Element {
   const to = { view: "product", id } as const;
+  const goes = follows(to);
   return (
-    <a class="product-link" href={pathOf(to)} onClick={follows(to)} dir="auto">
+    <a
+      class="product-link"
+      href={pathOf(to)}
+      dir="auto"
+      onClick={(event) => {
+        chosen.value = id;
+        goes(event);
+      }}
+    >
       {children ?? id}
     </a>
   );

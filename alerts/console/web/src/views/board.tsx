@@ -2,10 +2,12 @@
 
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useMemo } from "preact/hooks";
-import { filter, mayOrder, state, telling, trusted } from "../app.ts";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { asOf, filter, mayOrder, now, state, telling, trusted, zone } from "../app.ts";
+import { get, type Product, type Products } from "../api.ts";
 import { dialog } from "../desk.ts";
-import { isEverything, matchesProduct } from "../filter.ts";
+import { isEverything, matchesProduct, type Filter } from "../filter.ts";
+import { moment } from "../format.ts";
 import { isPaused, order } from "../standing.ts";
 import { AsOf } from "./bits.tsx";
 import { Feed } from "./feed.tsx";
@@ -14,6 +16,8 @@ import { HealthPanel } from "./health.tsx";
 import { Icon, type Sign } from "./icons.tsx";
 import { ProductList } from "./list.tsx";
 import { WatchList } from "./watchlist.tsx";
+
+const FOUND = 100;
 
 type Panel = "paused" | "watch" | "feed" | "health";
 const PANELS: readonly { name: Panel; sign: Sign; word: "paused_title" | "watch_title" | "feed_title" | "health_title" }[] = [
@@ -38,6 +42,15 @@ function Empty(): JSX.Element {
       </div>
     );
   }
+  if (known.products.size === 0 && trusted.value === "stale") {
+    return (
+      <div class="empty is-unknown" data-testid="nothing-was-paused">
+        <Icon sign="cut" size={28} />
+        <p class="sentence">{say("nothing_was_paused", { time: moment(asOf.value ?? known.now, now.peek(), zone) })}</p>
+        <p>{say("not_known_now")}</p>
+      </div>
+    );
+  }
   if (known.products.size > 0) return <p class="empty">{say("filter_none", { n: known.products.size })}</p>;
   return (
     <div class="empty is-quiet" data-testid="nothing-paused">
@@ -48,6 +61,28 @@ function Empty(): JSX.Element {
   );
 }
 
+/** Products that the stream leaves out because there are too many: asked for by filter, as they are at that moment. */
+function useLeftOut(wanted: Filter, isAny: boolean): readonly Product[] {
+  const [found, setFound] = useState<readonly Product[]>([]);
+  const asks = isAny && !isEverything(wanted);
+  useEffect(() => {
+    setFound([]);
+    if (!asks) return;
+    const abort = new AbortController();
+    const timer = setTimeout(() => {
+      const query = { ...wanted, text: wanted.text.trim(), limit: FOUND };
+      get<Products>("/api/v1/products", query, abort.signal)
+        .then((answer) => setFound(answer.products))
+        .catch(() => undefined);
+    }, 300);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+  }, [asks, wanted]);
+  return found;
+}
+
 function PausedSection(): JSX.Element {
   const { say } = telling.value;
   const known = state.value;
@@ -56,8 +91,8 @@ function PausedSection(): JSX.Element {
     const all = [...(known?.products.values() ?? [])];
     return all.filter((product) => matchesProduct(wanted, product)).sort(order);
   }, [known?.products, wanted]);
-  const total = known?.total ?? 0;
-  const leftOut = total - (known?.products.size ?? 0);
+  const leftOut = (known?.total ?? 0) - (known?.products.size ?? 0);
+  const found = useLeftOut(wanted, leftOut > 0).filter((product) => !known?.products.has(product.product_id));
   const room = wanted.room;
   return (
     <section class="panel paused" aria-labelledby="paused-title" data-testid="paused">
@@ -92,8 +127,8 @@ function PausedSection(): JSX.Element {
       </header>
       <Counts />
       <FilterBar />
-      {shown.length === 0 && <Empty />}
-      <ProductList products={shown} filterKey={JSON.stringify(wanted)} />
+      {shown.length + found.length === 0 && <Empty />}
+      <ProductList products={found.length ? [...shown, ...found] : shown} filterKey={JSON.stringify(wanted)} />
       {leftOut > 0 && (
         <p class="quiet" data-testid="left-out">
           {say("left_out", { n: leftOut })}

@@ -11,7 +11,7 @@ import type { OrderTarget } from "../orders.ts";
 import type { State } from "../store.ts";
 import { mayPutOnSale } from "../trust.ts";
 import { ACTION_SIGNS } from "./card.tsx";
-import { firstLong, isLong, LongField, ReasonField, type Long } from "./fields.tsx";
+import { firstLong, isLong, LongField, ReasonField, takeQuick, type Long } from "./fields.tsx";
 import { Icon } from "./icons.tsx";
 import { Modal } from "./modal.tsx";
 
@@ -22,18 +22,21 @@ const LISTED = 8;
 /** The products of a room for which an order is possible. A pause also takes those that are near a limit. */
 export function roomTargets(known: State | null, room: string, action: Action): OrderTarget[] {
   if (!known || !room) return [];
-  const found = new Map<string, number>();
+  const found = new Map<string, OrderTarget>();
   for (const product of known.products.values()) {
     const isHere = product.room_id === room || product.fuses.some((fuse) => fuse.room_id === room);
-    if (isHere && possible(product).includes(action)) found.set(product.product_id, product.sequence);
+    if (isHere && possible(product).includes(action)) {
+      const { product_id, sequence, override } = product;
+      found.set(product_id, { product_id, expected_sequence: sequence, before: override });
+    }
   }
   if (action === "pause") {
     for (const { product_id, room_id } of [...known.watchlist, ...known.events]) {
       if (room_id !== room || known.products.has(product_id) || found.has(product_id)) continue;
-      found.set(product_id, known.sequences.get(product_id) ?? 0);
+      found.set(product_id, { product_id, expected_sequence: known.sequences.get(product_id) ?? 0, before: null });
     }
   }
-  return [...found].map(([product_id, expected_sequence]) => ({ product_id, expected_sequence }));
+  return [...found.values()];
 }
 
 /** What is not on the board may have a sequence that the page has never heard of. */
@@ -78,7 +81,7 @@ export function BulkDialog({ room: first }: { room: string }): JSX.Element {
 
   return (
     <Modal title={say("bulk_title")} testid="bulk-dialog" close={close}>
-      <form onSubmit={submit} noValidate>
+      <form onSubmit={submit} onKeyDown={(event) => takeQuick(event, action.value, (text) => (reason.value = text))} noValidate>
         <div class="two">
           <label class="text-field">
             <span>{say("room")}</span>

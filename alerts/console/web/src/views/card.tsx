@@ -4,7 +4,7 @@ import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import { memo } from "./memo.ts";
 import { useEffect } from "preact/hooks";
-import { mayOrder, now, telling, trusted, zone } from "../app.ts";
+import { chosen, mayOrder, now, telling, trusted, zone } from "../app.ts";
 import type { Action, Fuse, Product } from "../api.ts";
 import { ask } from "../desk.ts";
 import { possible, putsOnSale } from "../effect.ts";
@@ -231,7 +231,9 @@ export const Card = memo(({ product, isChosen, isGone }: Props): JSX.Element => 
       data-product-id={product.product_id}
       data-standing={isGone ? "gone" : stands}
       tabIndex={-1}
+      onClick={() => (chosen.value = product.product_id)}
     >
+      <span class="bar" aria-hidden="true" />
       <div class="identity">
         <p class="badges">
           {isGone ? <span class="badge">{say("standing_gone")}</span> : <StandingBadge standing={stands} />}
@@ -258,7 +260,7 @@ export const Card = memo(({ product, isChosen, isGone }: Props): JSX.Element => 
         </p>
       </div>
       {lead ? <FuseWhy fuse={lead} /> : <OverrideWhy product={product} />}
-      {isLarge && lead ? <HourOf product={product} fuse={lead} /> : <div class="hour" />}
+      {isLarge && first ? <HourOf product={product} fuse={first} /> : <div class="hour" />}
       {lead ? (
         <FuseTimes fuse={lead} />
       ) : product.override ? (

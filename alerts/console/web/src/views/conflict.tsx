@@ -1,11 +1,13 @@
 // Somebody was faster: who, what, and what holds now. Nothing is tried again by itself.
 
 import type { JSX } from "preact";
-import { now, state, telling } from "../app.ts";
-import { conflicts, dialog, type Conflict } from "../desk.ts";
+import { useEffect } from "preact/hooks";
+import { now, state, telling, trusted } from "../app.ts";
+import { conflicts, dialog, orders, type Conflict } from "../desk.ts";
 import { lastChange, measured } from "../facts.ts";
 import { go } from "../router.ts";
 import { ranked, standing } from "../standing.ts";
+import { mayPutOnSale } from "../trust.ts";
 import { SeverityBadge, StandingBadge } from "./bits.tsx";
 import { Modal } from "./modal.tsx";
 
@@ -19,7 +21,10 @@ export function ConflictDialog({ conflict }: { conflict: Conflict }): JSX.Elemen
   const product = live && told && told.sequence > live.sequence ? told : live;
   const last = product?.last ?? told?.last ?? null;
   const event = state.value?.events.find((one) => one.product_id === id && one.type !== "command.rejected");
+  const faster = last?.type === "command.rejected" ? (event ?? last) : (last ?? event);
   const fuse = product ? ranked(product)[0] : undefined;
+  // The dialog says what the line about the order would say.
+  useEffect(() => orders.dismiss(order.request_id), [order]);
   const close = (): void => {
     conflicts.value = conflicts.value.filter((other) => other !== conflict);
   };
@@ -29,7 +34,7 @@ export function ConflictDialog({ conflict }: { conflict: Conflict }): JSX.Elemen
       <dl class="facts">
         <dt>{say("conflict_who")}</dt>
         <dd data-testid="conflict-who" dir="auto">
-          {last || event ? lastChange(last ?? (event as NonNullable<typeof event>), now.peek(), telling.value) : say("unknown")}
+          {faster ? lastChange(faster, product?.override ?? null, now.peek(), telling.value) : say("unknown")}
         </dd>
         <dt>{say("conflict_now")}</dt>
         <dd data-testid="conflict-now">
@@ -40,7 +45,7 @@ export function ConflictDialog({ conflict }: { conflict: Conflict }): JSX.Elemen
               {fuse && <p>{measured(fuse.cause, fuse.kind, telling.value) ?? fuse.rule}</p>}
             </>
           ) : (
-            say("conflict_gone")
+            say(mayPutOnSale(trusted.value) ? "conflict_gone" : "not_known_now")
           )}
         </dd>
       </dl>

@@ -14,6 +14,18 @@ export function quickReasons(action: Action, say: Say): string[] {
   return say(`quick_${action}`).split("|");
 }
 
+/** A digit takes that quick reason and goes on to the button that gives the order: `r 1 Enter` resumes. */
+export function takeQuick(event: KeyboardEvent, action: Action, change: (reason: string) => void): void {
+  const { target, currentTarget, key } = event;
+  if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !/^[1-9]$/.test(key)) return;
+  const reason = quickReasons(action, telling.peek().say)[Number(key) - 1];
+  if (reason === undefined || !(currentTarget instanceof HTMLElement)) return;
+  event.preventDefault();
+  change(reason);
+  currentTarget.querySelector<HTMLElement>("[data-testid=confirm]")?.focus();
+}
+
 interface ReasonProps {
   readonly action: Action;
   readonly value: string;

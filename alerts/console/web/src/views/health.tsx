@@ -26,7 +26,7 @@ function InputCell({ one }: { one: Input }): JSX.Element {
   const isQuiet = useComputed(() => one.last_at !== null && now.value - Date.parse(one.last_at) > QUIET_MS).value;
   return (
     <div data-testid={`input-${one.input}`} title={one.topic}>
-      <dt>{say(`input_${one.input}`)}</dt>
+      <dt>{say("last_record", { input: say(`input_${one.input}`) })}</dt>
       <dd class={isQuiet ? "num is-quiet" : "num"}>
         {one.last_at === null ? say("never") : <Age at={one.last_at} ago />}
         {isQuiet && ` · ${say("quiet")}`}
@@ -84,10 +84,21 @@ function Connection(): JSX.Element {
 export function HealthPanel(): JSX.Element {
   const { say } = telling.value;
   const health = state.value?.health ?? null;
+  const problems = health?.problems.length ?? 0;
   return (
     <section class="panel health" aria-labelledby="health-title" data-testid="health">
       <header class="section-head">
         <h2 id="health-title">{say("health_title")}</h2>
+        {trusted.value === "live" && problems === 0 && (
+          <span class="well">
+            <Icon sign="check" size={14} /> {say("all_well")}
+          </span>
+        )}
+        {problems > 0 && (
+          <span class="unwell">
+            <Icon sign="warning" size={14} /> {say("not_well", { n: problems })}
+          </span>
+        )}
         <AsOf />
       </header>
       <Connection />

@@ -15,6 +15,7 @@ const KEYS: readonly (readonly [string, Key])[] = [
   ["r", "key_resume"],
   ["p", "key_pause"],
   ["a", "key_acknowledge"],
+  ["u", "key_undo"],
   ["/", "key_search"],
   ["1–9", "key_reason"],
   ["Esc", "key_escape"],

@@ -106,6 +106,11 @@ export function choose(step: 1 | -1): void {
   const id = shownIds[next];
   if (id === undefined) return;
   chosen.value = id;
+  reveal(id);
+}
+
+/** Bring a product's card into sight and give it the focus. */
+export function reveal(id: string): void {
   // The card may have to be drawn first.
   requestAnimationFrame(() => {
     const card = document.querySelector<HTMLElement>(`[data-testid="product-card"][data-product-id="${CSS.escape(id)}"]`);

@@ -84,6 +84,7 @@ function Line({ entry }: { entry: Entry }): JSX.Element {
           type="button"
           class="undo"
           data-testid="undo"
+          aria-keyshortcuts="u"
           disabled={!held && !mayPutOnSale(trusted.value)}
           onClick={() => undo(entry)}
         >

@@ -12,9 +12,9 @@ import { mayPutOnSale } from "../trust.ts";
 import { problemText } from "./banner.tsx";
 import { SeverityBadge, StandingBadge } from "./bits.tsx";
 import { ACTION_SIGNS } from "./card.tsx";
-import { firstLong, isLong, LongField, ReasonField, type Long } from "./fields.tsx";
+import { firstLong, isLong, LongField, ReasonField, takeQuick, type Long } from "./fields.tsx";
 import { Icon } from "./icons.tsx";
-import { standing } from "../standing.ts";
+import { isPaused, standing } from "../standing.ts";
 import { Modal } from "./modal.tsx";
 
 /** What the order does, in sentences. */
@@ -35,6 +35,8 @@ export function effectSentences(action: Action, product: Product | null, target:
       said.push(say("effect_still_paused", { why }));
     } else if (done.held === "allowed" && product?.override) {
       said.push(say("effect_still_allowed", { who: who(product.override.actor, say) }));
+    } else if (action === "release" && done.left.length && product && !isPaused(product)) {
+      said.push(say("effect_pauses_again", { rules: rulesOf(done.left) }));
     } else if (done.outcome === "paused") {
       said.push(say("effect_still_paused", { why: say("effect_still_fuses", { rules: rulesOf(done.left) }) }));
     } else if (done.outcome === "skus_paused") {
@@ -84,6 +86,7 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
   const isCurrent = !needsCurrent || (mayPutOnSale(trusted.value) && (product?.sure ?? true));
   const hasReason = reason.value.trim() !== "";
   const mayGive = !movedOn && isPossible && isCurrent;
+  const gone = say(mayPutOnSale(trusted.value) ? "conflict_gone" : "not_known_now");
   const open = product?.fuses.filter((fuse) => fuse.state === "open") ?? [];
   const problems = known?.health.problems ?? [];
 
@@ -103,21 +106,9 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
     close();
   }
 
-  function takeQuick(event: KeyboardEvent): void {
-    const isText = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
-    if (isText || !/^[1-9]$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
-    const button = event.currentTarget instanceof HTMLElement
-      ? event.currentTarget.querySelector<HTMLElement>(`[data-testid="quick-${event.key}"]`)
-      : null;
-    if (!button) return;
-    event.preventDefault();
-    button.click();
-    button.focus();
-  }
-
   return (
     <Modal title={say(`ask_${action}`, { product: name || "…" })} testid="order-dialog" close={close}>
-      <form onSubmit={submit} onKeyDown={takeQuick} noValidate>
+      <form onSubmit={submit} onKeyDown={(event) => takeQuick(event, action, (text) => (reason.value = text))} noValidate>
         {!isFixed && (
           <label class="text-field">
             <span>{say("product_id")}</span>
@@ -199,7 +190,7 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
           <div class="notice" role="alert" data-testid="moved-on">
             <p>
               {say("moved_on", {
-                what: product?.last ? lastChange(product.last, now.peek(), telling.value) : say("conflict_gone"),
+                what: product?.last ? lastChange(product.last, product.override, now.peek(), telling.value) : gone,
               })}
             </p>
             <button type="button" data-testid="look-again" onClick={() => (seen.value = sequence)}>

@@ -5,9 +5,10 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { mayOrder, state, telling, trusted } from "../app.ts";
 import type { Fuse, History, Product, Series } from "../api.ts";
-import { get, Refused } from "../api.ts";
+import { get } from "../api.ts";
 import { dialog } from "../desk.ts";
 import { kindOf, measured, sample } from "../facts.ts";
+import { whyNot } from "../whynot.ts";
 import { detailOf, refresh, watch } from "../series.ts";
 import { follows, pathOf } from "../router.ts";
 import { ranked } from "../standing.ts";
@@ -91,7 +92,7 @@ export function ProductView({ id }: { id: string }): JSX.Element {
         failed.value = "";
       })
       .catch((error: unknown) => {
-        if (!abort.signal.aborted) failed.value = error instanceof Refused ? error.message : String(error);
+        if (!abort.signal.aborted) failed.value = whyNot(error);
       });
     return () => {
       clearInterval(timer);
@@ -108,11 +109,13 @@ export function ProductView({ id }: { id: string }): JSX.Element {
           ← {say("back")}
         </a>
       </p>
-      <h2 class="product-name" dir="auto">
+      <h2 class="product-name" dir="auto" tabIndex={-1}>
         {id}
       </h2>
       {product ? (
-        <Card product={product} isChosen={false} isGone={false} />
+        <div class="list">
+          <Card product={product} isChosen={false} isGone={false} />
+        </div>
       ) : (
         <div class="card is-none" data-testid="product-none">
           <p class="sentence">

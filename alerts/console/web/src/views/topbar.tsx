@@ -117,6 +117,11 @@ export function TopBar(): JSX.Element {
         {mayOrder.value && <NavLink to={{ view: "audit" }} word={say("audit")} testid="nav-audit" />}
       </nav>
       <span class="space" />
+      {user && (
+        <p class="user" data-testid="user">
+          <bdi>{user.name}</bdi> <span class="chip">{role.value && say(`role_${role.value}`)}</span>
+        </p>
+      )}
       <LinePill />
       <Time />
       <SoundButton />
@@ -133,11 +138,6 @@ export function TopBar(): JSX.Element {
       </button>
       <ThemeButton />
       <LanguageButton />
-      {user && (
-        <p class="user" data-testid="user">
-          <bdi>{user.name}</bdi> <span class="chip">{role.value && say(`role_${role.value}`)}</span>
-        </p>
-      )}
       <button
         type="button"
         class="icon-button"
