@@ -11,7 +11,7 @@ from streams.engine.counts import Counts
 from streams.engine.events import Output, fuse_event, replenishment
 from streams.engine.fuse import CLOSED, OPEN, Fuse
 from streams.engine.plan import Plan
-from streams.engine.signals import CANCELLATION, COMMAND, COMPLAINT, ORDER, RETURN, STOCK, Signal
+from streams.engine.signals import CANCELLATION, COMMAND, COMPLAINT, ORDER, ORDER_FIELDS, RETURN, STOCK, Signal
 from streams.engine.state import MEMORY_MS, REMEMBERED, ProductState
 from streams.engine.verdicts import LATE, Close, Replenish, Verdict
 
@@ -29,6 +29,8 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
         line: int
         order_id: str
         event_id: str | None
+        if len(signal) != ORDER_FIELDS:
+            raise ValueError(f"an order line has {ORDER_FIELDS} fields, not {len(signal)}")
         line, order_id, event_id = signal[5], signal[6], signal[7]
         room_id, category = signal[10], signal[11]
         memory = 0
