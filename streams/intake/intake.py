@@ -37,7 +37,6 @@ from aiokafka.codec import has_snappy
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed
-from schemas.parse import Refusal
 from schemas.topics import LARGEST_FRAME_BYTES, TopicNames
 from streams.client import (
     REFUSALS,
@@ -48,12 +47,12 @@ from streams.client import (
     wait_for_broker,
 )
 from streams.config import IntakeConfig
-from streams.engine.signals import Signal
 from streams.intake.commits import Commits
-from streams.intake.consumer import Record, SourceConsumer, source_consumer
+from streams.intake.consumer import SourceConsumer, source_consumer
 from streams.intake.dead_letters import Batch, DeadLetters
 from streams.intake.frame_writer import FrameWriter
-from streams.intake.parse import read, readers
+from streams.intake.parse import read_all, readers
+from streams.intake.record import Record
 from streams.intake.sources import UNREACHABLE_S, SourceTable
 from streams.intake.status import IntakeStatus
 
@@ -229,15 +228,11 @@ class Intake:
         # Records can be there before aiokafka has told about the assignment that they belong to.
         table = self._table or self.assigned(self._consumer.assignment())
         for partition, records in batches.items():
-            index, reader = table.index[partition], self._readers[partition.topic]
-            signals: list[Signal] = []
-            for record in records:
-                found = read(reader, record.value, record.timestamp, index, record.offset)
-                if isinstance(found, Refusal):
-                    self._counts.refused[partition.topic] += 1
-                    self._letters.put(partition, record, found)
-                else:
-                    signals += found
+            index = table.index[partition]
+            signals, refused = read_all(self._readers[partition.topic], records, index)
+            for record, refusal in refused:
+                self._counts.refused[partition.topic] += 1
+                self._letters.put(partition, record, refusal)
             table.push(index, signals)
             self._counts.records[partition.topic] += len(records)
 
