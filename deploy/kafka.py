@@ -24,8 +24,9 @@ from aiokafka.errors import (
 )
 
 from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed, TopicMismatch
+from schemas.rights import Operation, missing
 from schemas.topics import LARGEST_DEAD_LETTER_BYTES
-from streams.client import REFUSALS, addresses, connected, fetched_end, partition_counts
+from streams.client import REFUSALS, addresses, connected, fetched_end, partition_counts, refuse_hidden
 from streams.config import KafkaConfig
 
 REQUEST_TIMEOUT_MS: Final = 10_000
@@ -44,8 +45,11 @@ _CHECK_ADDRESS: Final = (
 
 
 @asynccontextmanager
-async def in_our_words(config: KafkaConfig) -> AsyncIterator[None]:
-    """See that the broker is there; raise aiokafka's errors as ours, with the address and the next step."""
+async def in_our_words(config: KafkaConfig, operation: Operation = "Describe") -> AsyncIterator[None]:
+    """See that the broker is there; raise aiokafka's errors as ours, with the address and the next step.
+
+    `operation` is what is missing where the broker refuses for lack of a right.
+    """
     where = addresses(config.client)
     try:
         async with connected(config.client):
@@ -57,7 +61,7 @@ async def in_our_words(config: KafkaConfig) -> AsyncIterator[None]:
     try:
         yield
     except REFUSALS as error:
-        raise BrokerRefused(f"the broker at {where} refuses: {_said(error)}. {_CHECK_LOGIN}") from error
+        raise BrokerRefused(f"the broker at {where} refuses: {_refusal(error, operation)}. {_CHECK_LOGIN}") from error
     except _SILENCE as error:
         raise BrokerUnavailable(f"the broker at {where} went away: {_said(error)}. {_CHECK_ADDRESS}") from error
     except MessageSizeTooLargeError as error:
@@ -75,6 +79,11 @@ async def _close(closing: Coroutine[Any, Any, None]) -> None:
     _, late = await asyncio.wait({task}, timeout=CLOSE_WITHIN_S)
     for each in late:
         each.cancel()
+
+
+def _refusal(error: Exception, operation: Operation) -> str:
+    found = missing(error, operation)
+    return _said(error) if found == repr(error) else found
 
 
 def _said(error: Exception) -> str:
@@ -96,7 +105,7 @@ async def open_admin(config: KafkaConfig) -> AsyncIterator[AIOKafkaAdminClient]:
 @asynccontextmanager
 async def open_consumer(config: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
     """Open a consumer without a group that reads what is committed, from the beginning unless it is told otherwise."""
-    async with in_our_words(config):
+    async with in_our_words(config, "Read"):
         consumer = AIOKafkaConsumer(
             **config.client,
             enable_auto_commit=False,
@@ -115,7 +124,7 @@ async def open_consumer(config: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
 @asynccontextmanager
 async def open_producer(config: KafkaConfig) -> AsyncIterator[AIOKafkaProducer]:
     """Open a producer whose `send_and_wait` returns when all replicas have the record."""
-    async with in_our_words(config):
+    async with in_our_words(config, "Write"):
         producer = AIOKafkaProducer(
             **config.client,
             acks="all",
@@ -129,11 +138,17 @@ async def open_producer(config: KafkaConfig) -> AsyncIterator[AIOKafkaProducer]:
             await _close(producer.stop())
 
 
-async def partitions_of(config: KafkaConfig, topics: Collection[str]) -> list[TopicPartition]:
-    """Return all partitions of the topics; TopicMismatch names those that do not exist."""
+async def partitions_of(
+    config: KafkaConfig, topics: Collection[str], operation: Operation = "Read"
+) -> list[TopicPartition]:
+    """Return all partitions of the topics; TopicMismatch names those that do not exist.
+
+    BrokerRefused names those that are only hidden from this user, as topics that lack the right to `operation`.
+    """
     existing = await partition_counts(config.client)
-    if missing := sorted(set(topics) - existing.keys()):
-        raise TopicMismatch(f"there is no topic {', '.join(missing)}. `livefuse topics apply` creates ours.")
+    if unknown := sorted(set(topics) - existing.keys()):
+        await refuse_hidden(config.client, unknown, operation)
+        raise TopicMismatch(f"there is no topic {', '.join(unknown)}. `livefuse topics apply` creates ours.")
     return [TopicPartition(topic, number) for topic in sorted(topics) for number in range(existing[topic])]
 
 

@@ -25,6 +25,7 @@ from alerts.pager.config import PagerConfig
 from alerts.pager.consumer import REFUSALS, RETRY_S, heard_ms, lanes, open_consumer, reached, start_at
 from schemas.errors import BrokerRefused
 from schemas.events import FuseEvent, FuseState, Watchlist
+from schemas.rights import missing
 
 AWAY_AFTER_S: Final = 10.0
 LOOK_BACK_MS: Final = 60 * 60_000
@@ -91,7 +92,7 @@ class Follower:
                     start_at(consumer, self._positions)
                     await self._follow(consumer)
             except REFUSALS as error:
-                raise BrokerRefused(f"the fuse events cannot be read: {error!r}") from error
+                raise BrokerRefused(f"the fuse events cannot be read: {missing(error, 'Read')}") from error
             except (KafkaError, OSError, TimeoutError) as error:
                 self._say_away(type(error).__name__)
                 await asyncio.sleep(RETRY_S)

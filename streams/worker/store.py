@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerRefused, BrokerUnavailable, StateError
+from schemas.rights import missing
 from streams.client import REFUSALS, fetched_end
 
 LANE_KEY: Final = b"\x00lane"
@@ -164,7 +165,9 @@ class Store:
             consumer.assign(partitions)
             yield consumer
         except REFUSALS as error:
-            raise BrokerRefused(f"{partitions[0]} cannot be read: {error!r}") from error
+            raise BrokerRefused(
+                f"{partitions[0]} cannot be read: {missing(error, 'Read', partitions[0].topic)}"
+            ) from error
         except (KafkaError, TimeoutError, OSError) as error:
             raise BrokerUnavailable(f"{partitions[0]} was not read: {error!r}") from error
         finally:
