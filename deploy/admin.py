@@ -133,7 +133,7 @@ class Admin:
         except (IncompatibleBrokerVersion, NotImplementedError):
             return None
         except GroupAuthorizationFailedError as error:
-            raise _refused(error, "Describe", name) from error
+            raise _refused(GroupAuthorizationFailedError(name), "Describe", name) from error
         for answer in answers:
             for group in answer.to_object()["groups"]:
                 _allowed(group["error_code"], "Describe", name)
@@ -149,7 +149,7 @@ class Admin:
         try:
             offsets = await _patiently(lambda: self.client.list_consumer_group_offsets(group, partitions=asked))
         except GroupAuthorizationFailedError as error:
-            raise _refused(error, "Describe", group) from error
+            raise _refused(GroupAuthorizationFailedError(group), "Describe", group) from error
         return {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
 
 

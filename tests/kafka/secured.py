@@ -177,9 +177,7 @@ def _certificate(directory: Path, name: str) -> Path:
     key, request, certificate = (directory / f"{name}.{end}" for end in ("key", "csr", "crt"))
     extensions = directory / f"{name}.ext"
     extensions.write_text(f"subjectAltName=IP:{HOST}\n")
-    _openssl(
-        "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(request)
-    )
+    _openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(request))
     _openssl(
         "x509", "-req", "-in", str(request), "-CA", str(directory / "ca.pem"), "-CAkey", str(directory / "ca.key"),
         "-CAcreateserial", "-days", "2", "-extfile", str(extensions), "-out", str(certificate),
@@ -190,4 +188,5 @@ def _certificate(directory: Path, name: str) -> Path:
 
 
 def _openssl(*arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+    command = ["openssl", *arguments]
+    subprocess.run(command, check=True, capture_output=True)
