@@ -65,10 +65,12 @@ generate: setup ## write schemas/generated, docs/settings.md and the dashboards 
 	.venv/bin/python -m alerts.dashboards
 
 .PHONY: lock
-lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock
+lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock and requirements.run.lock
 	test -x .cache/uv/bin/uv || { $(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv==$(UV_VERSION); }
 	.cache/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	    --custom-compile-command "make lock" --quiet $(LOCK) --output-file requirements.lock
+	.cache/uv/bin/uv pip compile pyproject.toml --constraint requirements.lock --universal --python-version 3.11 --generate-hashes \
+	    --custom-compile-command "make lock" --quiet --output-file requirements.run.lock
 
 .PHONY: kafka
 kafka: $(FETCHED) ## fetch the Kafka broker of the tests with Maven
