@@ -1,26 +1,16 @@
-"""The rights of each role as Kafka and Strimzi take them: commands of kafka-acls.sh, and KafkaUser resources.
+"""The rights of each role as Kafka takes them: gathered by resource, and as commands of kafka-acls.sh.
 
-    for line in kafka_acls(found, "livefuse"): ...             # kafka-acls.sh ... --add --allow-principal ...
-    for user in kafka_users(found, "livefuse", "kafka"): ...   # {"kind": "KafkaUser", ...}
+    for line in kafka_acls(rights_of(settings), "livefuse"): ...    # kafka-acls.sh ... --add --allow-principal ...
 
 A role logs in as `<application>-<role>`. Operations on one resource share one entry.
 """
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 from deploy.settings import Settings
 from schemas.rights import Pattern, Resource, Right, Role, rights
-
-STRIMZI_API: Final = "kafka.strimzi.io/v1"
-_STRIMZI_KINDS: Final[Mapping[Resource, str]] = {
-    "topic": "topic",
-    "group": "group",
-    "transactional-id": "transactionalId",
-    "cluster": "cluster",
-}
-_STRIMZI_PATTERNS: Final[Mapping[Pattern, str]] = {"literal": "literal", "prefixed": "prefix"}
 
 
 class Entry(NamedTuple):
@@ -61,24 +51,3 @@ def kafka_acls(found: Mapping[Role, Sequence[Right]], application: str) -> Itera
                 command += ["--operation", operation]
             command += [f"--{resource}", *([] if resource == "cluster" else [name])]
             yield f"kafka-acls.sh $KAFKA {shlex.join([*command, '--resource-pattern-type', pattern])}"
-
-
-def kafka_users(found: Mapping[Role, Sequence[Right]], application: str, cluster: str) -> Iterator[dict[str, Any]]:
-    """Yield a KafkaUser of each role, with SCRAM-SHA-512, for the Kafka of this name that Strimzi runs."""
-    for role, held in found.items():
-        yield {
-            "apiVersion": STRIMZI_API,
-            "kind": "KafkaUser",
-            "metadata": {"name": user_of(application, role), "labels": {"strimzi.io/cluster": cluster}},
-            "spec": {
-                "authentication": {"type": "scram-sha-512"},
-                "authorization": {"type": "simple", "acls": [_strimzi(each) for each in entries(held)]},
-            },
-        }
-
-
-def _strimzi(entry: Entry) -> dict[str, Any]:
-    resource: dict[str, Any] = {"type": _STRIMZI_KINDS[entry.resource]}
-    if entry.resource != "cluster":
-        resource |= {"name": entry.name, "patternType": _STRIMZI_PATTERNS[entry.pattern]}
-    return {"resource": resource, "operations": list(entry.operations), "host": "*"}

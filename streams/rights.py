@@ -2,7 +2,7 @@
 
 Verified on Apache Kafka 4.1: who has no right on a topic is told so when he asks for its metadata by its name, and the
 lookup of a coordinator tells the same of a group and of a transactional id. So a resource on which the user has no
-right at all comes to light here. Who may write to a topic sees it, so whether he may read it, too, a fetch tells; whether
+right at all comes to light here. Who may write to a topic sees it, so a fetch tells whether he may read it too; whether
 he may write beside reading shows when he does, and that message names it, too.
 
 A broker without TLS and login has nobody to give rights to, and is not asked.

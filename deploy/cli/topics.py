@@ -22,6 +22,8 @@ class AclFormat(StrEnum):
     STRIMZI = "strimzi"
 
 
+StrimziCluster = Annotated[str, typer.Option("--cluster", help="Strimzi's name of the Kafka cluster.")]
+
 app = typer.Typer(no_args_is_help=True, help="List the topics, and make them as they must be.")
 
 
@@ -94,10 +96,10 @@ def acls(
     roles: Annotated[
         list[str] | None, typer.Option("--role", metavar="ROLE", help="Only this role; may be given more than once.")
     ] = None,
-    written: Annotated[
+    style: Annotated[
         AclFormat, typer.Option("--format", help="A table, commands for kafka-acls.sh, or KafkaUsers for Strimzi.")
     ] = AclFormat.TABLE,
-    cluster: Annotated[str, typer.Option("--cluster", help="Strimzi's name of the Kafka cluster.")] = "kafka",
+    cluster: StrimziCluster = "kafka",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -105,7 +107,7 @@ def acls(
 
     Roles: shop, intake, worker, pager, console, operator, admin, monitoring, reader, auditor.
     """
-    from deploy.acls import kafka_acls, kafka_users, rights_of, user_of
+    from deploy.acls import kafka_acls, rights_of, user_of
 
     settings = load_settings(config)
     found = {role: held for role, held in rights_of(settings).items() if not roles or role in roles}
@@ -114,13 +116,13 @@ def acls(
     rows = [(role, user_of(settings.application, role), each) for role, held in found.items() for each in held]
     if as_json:
         write_json([{"role": role, "user": user, **asdict(each)} for role, user, each in rows])
-    elif written is AclFormat.KAFKA_ACLS:
+    elif style is AclFormat.KAFKA_ACLS:
         for line in kafka_acls(found, settings.application):
             write(line)
-    elif written is AclFormat.STRIMZI:
-        import yaml
+    elif style is AclFormat.STRIMZI:
+        from deploy.strimzi import kafka_users, written
 
-        write(yaml.safe_dump_all(kafka_users(found, settings.application, cluster), sort_keys=False).rstrip())
+        write(written(kafka_users(found, settings.application, cluster)).rstrip())
     else:
         write_table(
             ["role", "user", "operation", "resource", "name", "pattern", "why"],
@@ -129,6 +131,25 @@ def acls(
                 for role, user, each in rows
             ],
         )
+
+
+@app.command()
+def strimzi(
+    *,
+    cluster: StrimziCluster = "kafka",
+    replicas: Annotated[int, typer.Option("--replicas", min=1, help="Replicas of each topic.")] = 3,
+    config: ConfigFile = None,
+) -> None:
+    """Write KafkaTopics and KafkaUsers for Strimzi: livefuse's own topics, and each role with its rights.
+
+    With these settings; no broker is asked. The shop's own topics are not among them.
+    """
+    from deploy.acls import rights_of
+    from deploy.strimzi import kafka_topics, kafka_users, written
+
+    settings = load_settings(config)
+    write(written(kafka_topics(settings, cluster, replicas)).rstrip())
+    write(written(kafka_users(rights_of(settings), settings.application, cluster)).rstrip())
 
 
 async def _plan(settings: "Settings", *, create_inputs: bool) -> "list[Step]":
