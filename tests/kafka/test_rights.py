@@ -38,7 +38,7 @@ name = "night"
 kind = "webhook"
 url = "http://127.0.0.1:9/"
 """
-EVERYTHING = {
+EVERYTHING: dict[str, dict[str, object]] = {
     NAMES.orders: {"order_id": "o1", "lines": [{"product_id": "mug", "quantity": 1}]},
     NAMES.returns: {"return_id": "r1", "product_id": "mug", "quantity": 1},
     NAMES.complaints: {"complaint_id": "c1", "product_id": "mug"},
@@ -225,7 +225,7 @@ async def test_a_reader_is_told_what_it_lacks(applied: RightsRig, role: Role) ->
     for number, right in enumerate(RIGHTS[role]):
         if right.resource == "topic":
             config = applied.settings(role, number).kafka_config()
-            await refused(anext(read(config, [right.name])), right)  # type: ignore[arg-type]
+            await refused(anext(read(config, [right.name])), right)
 
 
 async def exercise(settings: Settings, right: Right) -> None:
