@@ -13,28 +13,48 @@ UV_VERSION := 0.13.9
 INSTALLED := .venv/.installed
 FETCHED := $(KAFKA)/.fetched
 MONITORING := .cache/.monitoring
+BROWSER := .cache/.browser
+
+# The console's page: node and npm come with .venv, what npm installs and what is built stays beside the sources.
+WEB := alerts/console/web
+MODULES := $(WEB)/node_modules/.installed
+PAGE := $(WEB)/dist/index.html
 
 # Debian's programs that rules, configurations and `livefuse up --with-monitoring` are tested with, and their packages.
 TOOLS := promtool prometheus amtool prometheus-alertmanager
 TOOLS_PACKAGES := prometheus prometheus-alertmanager
+
+# Debian's browser, in which the console is tested, and what it draws Chinese and symbols with.
+FONTS := NotoSansCJK-Regular.ttc NotoColorEmoji.ttf
+BROWSER_PACKAGES := chromium fonts-noto-cjk fonts-noto-color-emoji
 
 .PHONY: help
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 .PHONY: setup
-setup: $(INSTALLED) ## make .venv with the locked dependencies and .venv/bin/livefuse
+setup: $(INSTALLED) $(PAGE) ## make .venv with the locked dependencies and .venv/bin/livefuse
+
+.PHONY: page
+page: $(PAGE) ## build the console's page
 
 .PHONY: demo
 demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated sale, live table
 	.venv/bin/livefuse up
 
 .PHONY: test
-test: setup kafka monitoring ## run all tests but the long fault run, on a real Kafka
+test: setup kafka monitoring browser ## run all tests but the long fault run, on a real Kafka
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)
 
 .PHONY: monitoring
 monitoring: $(MONITORING) ## make sure of Debian's prometheus and prometheus-alertmanager
+
+.PHONY: browser
+browser: $(BROWSER) ## make sure of Debian's chromium and fonts, for the tests of the console's page
+
+.PHONY: screenshots
+screenshots: setup kafka browser ## make the pictures of the console in docs/screenshots anew; look at them
+	.venv/bin/python -m pytest -m screenshots tests/browser $(PYTEST)
 
 .PHONY: faults
 faults: setup kafka monitoring ## the long fault run: kills and zombies against a real Kafka
@@ -53,10 +73,11 @@ wheel: setup ## build dist/livefuse-*.whl with compiled modules, and hold it aga
 	.venv/bin/python -m pytest -m compiled tests/compiled $(PYTEST)
 
 .PHONY: lint
-lint: setup ## ruff, its formatter, mypy; licences and known weaknesses of what is installed
+lint: setup ## ruff, its formatter, mypy and tsc; licences and known weaknesses of what is installed
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/node $(WEB)/node_modules/typescript/bin/tsc --project $(WEB)
 	.venv/bin/python -m tests.supply.licences
 	.venv/bin/python -m tests.supply.weaknesses
 
@@ -85,7 +106,7 @@ kafka: $(FETCHED) ## fetch the Kafka broker of the tests with Maven
 
 .PHONY: clean
 clean: ## remove what the other verbs made
-	rm -rf .venv .cache dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache dist $(WEB)/node_modules $(WEB)/dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -95,6 +116,14 @@ $(INSTALLED): requirements.lock pyproject.toml
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# npm runs no scripts of packages: nothing here needs them.
+$(MODULES): $(WEB)/package.json $(WEB)/package-lock.json | $(INSTALLED)
+	cd $(WEB) && PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+$(PAGE): $(WEB)/build.mjs $(shell find $(WEB)/src -type f) $(MODULES)
+	.venv/bin/node $(WEB)/build.mjs
 
 $(FETCHED): tests/kafka/kafka-pom.xml
 	@command -v java >/dev/null && command -v mvn >/dev/null || $(call debian,default-jre-headless maven)
@@ -106,6 +135,12 @@ $(FETCHED): tests/kafka/kafka-pom.xml
 # A stamp of another machine, or from before the programs were removed, does not count.
 $(MONITORING): $(if $(filter-out $(words $(TOOLS)),$(words $(shell command -v $(TOOLS)))),missing)
 	@command -v $(TOOLS) >/dev/null && test $$(command -v $(TOOLS) | wc -l) = $(words $(TOOLS)) || $(call debian,$(TOOLS_PACKAGES))
+	@mkdir -p $(@D)
+	@touch $@
+
+$(BROWSER): $(if $(and $(shell command -v chromium),$(filter $(words $(FONTS)),$(words $(sort $(foreach font,$(FONTS),$(shell find /usr/share/fonts -name $(font) 2>/dev/null)))))),,missing)
+	@( command -v chromium && for font in $(FONTS); do find /usr/share/fonts -name $$font | grep . || exit 1; done ) \
+	    >/dev/null 2>&1 || $(call debian,$(BROWSER_PACKAGES))
 	@mkdir -p $(@D)
 	@touch $@
 

@@ -26,6 +26,7 @@ from aiokafka.errors import (
 from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed, TopicMismatch
 from schemas.rights import Operation, missing
 from schemas.topics import LARGEST_DEAD_LETTER_BYTES
+from streams import headers
 from streams.client import REFUSALS, addresses, connected, fetched_end, partition_counts, refuse_hidden
 from streams.config import KafkaConfig
 
@@ -103,15 +104,21 @@ async def open_admin(config: KafkaConfig) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 @asynccontextmanager
-async def open_consumer(config: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer without a group that reads what is committed, from the beginning unless it is told otherwise."""
+async def open_consumer(
+    config: KafkaConfig, *, fetch_bytes: int = LARGEST_DEAD_LETTER_BYTES
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer without a group that reads what is committed, from the beginning unless it is told otherwise.
+
+    `fetch_bytes`: how much of a partition comes at once.
+    """
+    headers.accept_any_names()
     async with in_our_words(config, "Read"):
         consumer = AIOKafkaConsumer(
             **config.client,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            max_partition_fetch_bytes=LARGEST_DEAD_LETTER_BYTES,
+            max_partition_fetch_bytes=fetch_bytes,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         try:

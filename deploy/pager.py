@@ -9,12 +9,13 @@ import logging
 import os
 import signal
 import threading
+from typing import NamedTuple
 
 from prometheus_client import disable_created_metrics
 
 from alerts.pager import pager, trial
 from alerts.pager.trial import Trial
-from deploy import web
+from deploy import routes, web
 from deploy.acls import rights_of
 from deploy.settings import Settings
 from schemas.errors import BrokerUnavailable
@@ -37,9 +38,23 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def check(settings: Settings) -> list[Trial]:
-    """Send a test to every Alertmanager and channel, and return what became of it. The broker is not asked."""
-    return asyncio.run(trial.run(settings.pager_config()))
+class Checked(NamedTuple):
+    """What became of the tests, and what else there is to say, a sentence each."""
+
+    trials: list[Trial]
+    doubts: list[str]
+
+
+def check(settings: Settings) -> Checked:
+    """Send a test to every Alertmanager and channel. ConfigurationError when there is none, or one cannot be made.
+
+    Where channels name rules, and a broker is there, it is asked for the rules in force.
+    """
+    return asyncio.run(_check(settings))
+
+
+async def _check(settings: Settings) -> Checked:
+    return Checked(*await asyncio.gather(trial.run(settings.trial_config()), routes.doubts(settings)))
 
 
 async def _main(settings: Settings) -> None:
@@ -47,8 +62,12 @@ async def _main(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
+    reading = []
+
     async def prepare() -> None:
         await _ready(settings, stop)
+        # What it reads may take a while, or may not be for the pager's eyes; nobody has to wait for that.
+        reading.append(asyncio.create_task(_warn_of_routes(settings)))
 
     await pager.run(
         settings.pager_config(),
@@ -57,6 +76,11 @@ async def _main(settings: Settings) -> None:
         prepare,
         lambda port, each: web.serving(port, each.registry, each),
     )
+
+
+async def _warn_of_routes(settings: Settings) -> None:
+    for each in await routes.doubts(settings):
+        log.warning("route.doubtful %s", each)
 
 
 async def _ready(settings: Settings, stop: asyncio.Event) -> None:

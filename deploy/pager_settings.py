@@ -58,7 +58,8 @@ def _parts(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-def _web_address(value: str) -> str:
+def web_address(value: str) -> str:
+    """Return the address of a web page without a `/` at its end; ValueError when it is none, or holds a login."""
     try:
         parts = urlsplit(value)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -92,18 +93,42 @@ def _quiet_hours(value: object) -> object:
     return QuietHours(hours[0], hours[1], _zone(found[5]))
 
 
-def _file(path: Path) -> Callable[[], str]:
-    # Editors and `echo` end a file with a line break, which is never part of the secret.
-    return lambda: path.read_text(encoding="utf-8").rstrip("\r\n")
+def _content(path: Path) -> str:
+    """Return the secret in a file. ValueError, with nothing of what is in it, when it is none; OSError."""
+    try:
+        # Editors and `echo` end a file with a line break, which is never part of the secret.
+        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError(f"the file {path} is not text") from None
+    if not text.strip():
+        raise ValueError(f"the file {path} is empty")
+    return text
+
+
+def _holds_a_secret(path: Path) -> Path:
+    try:
+        _content(path)
+    except OSError as error:
+        raise ValueError(f"the file {path} cannot be read: {error.strerror or type(error).__name__}") from error
+    return path
+
+
+def _holds_an_address(path: Path) -> Path:
+    try:
+        web_address(_content(path))
+    except ValueError as error:
+        raise ValueError(f"what the file {path} holds {error}") from None
+    return path
 
 
 def _source(value: SecretStr | None, file: Path | None) -> Callable[[], str] | None:
     if file is not None:
-        return _file(file)
+        return lambda: _content(file)
     return value.get_secret_value if value is not None else None
 
 
-WebAddress = Annotated[str, AfterValidator(_web_address)]
+SecretFile = Annotated[Path, AfterValidator(_holds_a_secret)]
+WebAddress = Annotated[str, AfterValidator(web_address)]
 Names = Annotated[frozenset[str], BeforeValidator(_parts)]
 
 
@@ -118,11 +143,11 @@ class AlertmanagerSettings(BaseModel):
     """Who logs in, where they ask for it."""
     password: SecretStr | None = None
     """The password. Better in a file: an environment shows in many places."""
-    password_file: ReadableFile | None = None
+    password_file: SecretFile | None = None
     """The file that holds the password; a new one in it needs no restart."""
     token: SecretStr | None = None
     """A bearer token, in place of a login."""
-    token_file: ReadableFile | None = None
+    token_file: SecretFile | None = None
     """The file that holds the token; a new one in it needs no restart."""
     cafile: ReadableFile | None = None
     """Certificates that are trusted (PEM); without it those of the system."""
@@ -182,11 +207,11 @@ class ChannelSettings(BaseModel):
     """What it is: see docs/channels.md."""
     url: SecretStr | None = None
     """Where it is; most have a token in it, so it is never shown."""
-    url_file: ReadableFile | None = None
+    url_file: Annotated[SecretFile, AfterValidator(_holds_an_address)] | None = None
     """The file that holds the address; a new one in it needs no restart."""
     secret: SecretStr | None = None
     """What signs, or PagerDuty's integration key."""
-    secret_file: ReadableFile | None = None
+    secret_file: SecretFile | None = None
     """The file that holds the secret; a new one in it needs no restart."""
     language: Language | None = None
     """Of the texts; without it Chinese for the Chinese robots, English for the others."""
@@ -207,7 +232,7 @@ class ChannelSettings(BaseModel):
     @classmethod
     def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            _web_address(url.get_secret_value())
+            web_address(url.get_secret_value())
         return url
 
     @model_validator(mode="after")
@@ -223,6 +248,8 @@ class ChannelSettings(BaseModel):
                 problems.append("pagerduty needs secret_file (or secret): the integration key of a service")
         elif not url:
             problems.append(f"{self.kind} needs url_file (or url)")
+        if self.secret is not None and not self.secret.get_secret_value():
+            problems.append("secret is empty")
         if secret and self.kind not in _SIGNED:
             problems.append(f"{self.kind} has no use for a secret: what is secret is in its url")
         if problems:

@@ -11,7 +11,7 @@ wrong, each with its variable or its line. Secrets are never part of a message.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -19,7 +19,9 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from alerts.console.config import ConsoleConfig
 from alerts.pager.config import PagerConfig
+from deploy.console_settings import ConsoleSettings
 from deploy.kafka_settings import KafkaSettings, contradictions
 from deploy.pager_settings import PagerSettings
 from deploy.sources import CONFIG_VARIABLE, PREFIX, Given, from_environment, from_file, suggestion, variable
@@ -145,6 +147,7 @@ class Settings(BaseModel):
     worker: WorkerSettings = WorkerSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     pager: PagerSettings = PagerSettings()
+    console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
 
     @classmethod
@@ -230,8 +233,12 @@ class Settings(BaseModel):
 
     def pager_config(self) -> PagerConfig:
         """Return what a pager process needs."""
+        return replace(self.trial_config(), client=self.kafka_config().client)
+
+    def trial_config(self) -> PagerConfig:
+        """Return what a trial of the pager's channels needs: all but a broker."""
         return PagerConfig(
-            client=self.kafka_config().client,
+            client={},
             topics=self.topics,
             partitions=self.partitions,
             application=self.application,
@@ -239,9 +246,25 @@ class Settings(BaseModel):
             channels=tuple(each.config() for each in self.pager.channel),
             escalate_after=self.pager.escalate_after or None,
             zone=self.pager.time_zone,
-            console_url=self.pager.console_url,
+            console_url=self.pager.console_url or self.console.url,
             runbook_url=self.pager.runbook_url,
             web_port=self.pager.web_port,
+        )
+
+    def console_config(self) -> ConsoleConfig:
+        """Return what a console process needs. ConfigurationError when there is no way to sign in."""
+        return ConsoleConfig(
+            client=self.kafka_config().client,
+            topics=self.topics,
+            partitions=self.partitions,
+            application=self.application,
+            host=self.console.host,
+            port=self.console.port,
+            url=self.console.url,
+            tls=self.console.tls(),
+            session=self.console.session,
+            web_port=self.console.web_port,
+            **self.console.doors(),
         )
 
 

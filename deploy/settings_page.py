@@ -1,7 +1,7 @@
 """`python -m deploy.settings_page` writes docs/settings.md: every setting, from the models themselves."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -33,7 +33,7 @@ _TOPICS: Final = {
 _HEAD: Final = f"""\
 # Settings
 
-*Written by `make generate` from `deploy/settings.py`, `deploy/kafka_settings.py` and `deploy/pager_settings.py`.*
+*Written by `make generate` from the models of `deploy/*settings.py`.*
 
 A setting is an environment variable or a key of a TOML file, which `--config FILE` or `{CONFIG_VARIABLE}` names. Both
 may be used; the variable wins. A variable that is set to nothing counts as not set. Unknown names are errors, and a
@@ -130,7 +130,9 @@ def _kind(field: FieldInfo) -> str:
         ZoneInfo: "name of a time zone",
         QuietHours: "times and a place",
     }
-    lists = {tuple: "list of addresses", frozenset: "list of text"}
+    if get_origin(plain) is tuple:
+        return "list of text" if get_args(plain)[0] is str else "list of addresses"
+    lists = {frozenset: "list of text", Mapping: "list of name=role"}
     return lists.get(get_origin(plain), "") or names[plain]
 
 
@@ -144,7 +146,9 @@ def _default(value: object) -> str:
         return str(value).lower()
     if isinstance(value, timedelta):
         return render_duration(value)
-    return "" if value is None or value is PydanticUndefined or value in ((), frozenset()) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "" if value is None or value is PydanticUndefined or value in (frozenset(), {}) else str(value)
 
 
 if __name__ == "__main__":

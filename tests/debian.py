@@ -1,4 +1,4 @@
-"""Programs of Debian packages that tests run: promtool and amtool, Prometheus and Alertmanager."""
+"""Programs of Debian packages that tests run: promtool and amtool, Prometheus and Alertmanager, Chromium."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 PACKAGES: Final = {
+    "chromium": "chromium",
     "promtool": "prometheus",
     "prometheus": "prometheus",
     "amtool": "prometheus-alertmanager",
@@ -19,7 +20,7 @@ def program(name: str) -> str:
     """Return the path of a program. Without it the test is skipped, except where CI is set: there it fails."""
     found = shutil.which(name)
     if found is None:
-        text = f"{name} is not installed: run `make monitoring`, or apt-get install {PACKAGES[name]}"
+        text = f"{name} is not installed: run `make monitoring browser`, or apt-get install {PACKAGES[name]}"
         if os.environ.get("CI"):
             pytest.fail(text)
         pytest.skip(text)

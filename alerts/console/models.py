@@ -13,7 +13,7 @@ from alerts.console.identity import Role
 from schemas.audit import AuditEntry
 from schemas.commands import Action
 from schemas.events import EventType, FuseEvent, FuseStateName, Moment, Number, OverrideInForce, Paused
-from schemas.ids import Id
+from schemas.ids import Id, TextId
 from schemas.rules import Severity
 
 _ANSWER = ConfigDict(frozen=True, extra="forbid")
@@ -138,7 +138,10 @@ class Health(BaseModel):
 
 
 class Snapshot(BaseModel):
-    """All that the page shows, at one moment: paused products first. `total` counts also what `products` leaves out."""
+    """All that the page shows, at one moment: paused products first. `total` counts also what `products` leaves out.
+
+    `events` are the newest, oldest first. An event of it may come in the next delta again: `event_id` tells.
+    """
 
     model_config = _ANSWER
 
@@ -152,7 +155,7 @@ class Snapshot(BaseModel):
 
 
 class Delta(BaseModel):
-    """What has changed since the message before. What is left out has not changed."""
+    """What has changed since the message before. What is left out has not; `watchlist` and `health` are whole."""
 
     model_config = _ANSWER
 
@@ -186,12 +189,68 @@ class Series(BaseModel):
     points: tuple[Point, ...]
 
 
+class ProductQuery(BaseModel):
+    """Which product."""
+
+    model_config = _QUESTION
+
+    id: TextId
+
+
+class ProductsQuery(BaseModel):
+    """Which products, as they are listed. `text` is looked for in ids; `after`: `next` of the answer before."""
+
+    model_config = _QUESTION
+
+    room: TextId | None = None
+    rule: TextId | None = None
+    state: Literal["paused", "partly", "allowed", "open", "probation", "shadow"] | None = None
+    text: Annotated[str | None, Field(min_length=1, max_length=128)] = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    after: Annotated[str | None, Field(min_length=1, max_length=1_024)] = None
+
+
+class Products(BaseModel):
+    """Products, paused ones first. `next` goes on behind them; null: there are no more."""
+
+    model_config = _ANSWER
+
+    products: tuple[Product, ...]
+    next: str | None
+
+
+class EventsQuery(BaseModel):
+    """Which events of the last hour. `text` is looked for in ids, actors and reasons; `before`: as `next` said."""
+
+    model_config = _QUESTION
+
+    room: TextId | None = None
+    rule: TextId | None = None
+    type: EventType | None = None
+    text: Annotated[str | None, Field(min_length=1, max_length=128)] = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    before: Annotated[int | None, Field(ge=1, lt=2**53)] = None
+
+
+class Events(BaseModel):
+    """Fuse events of the last hour, newest first. `next` goes on before them; null: there are no more."""
+
+    model_config = _ANSWER
+
+    events: tuple[FuseEvent, ...]
+    next: int | None
+
+
 class ProductDetail(BaseModel):
-    """One product with its chart. `product` is null when nothing is to be said of it: it is on sale."""
+    """One product with its chart. `product` is null when nothing is to be said of it: it is on sale.
+
+    `sequence` is what a command has to expect of it, also when it is on sale; 0 when nothing was ever read of it.
+    """
 
     model_config = _ANSWER
 
     product_id: str
+    sequence: int
     product: Product | None
     watched: tuple[Watched, ...]
     series: tuple[Series, ...]

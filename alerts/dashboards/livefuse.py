@@ -27,6 +27,7 @@ def livefuse(board: Board) -> None:
     _errors(board)
     _lanes(board)
     _telling(board)
+    _console(board)
     _processes(board)
 
 
@@ -154,6 +155,24 @@ def _telling(board: Board) -> None:
     board.panel("pager_events", bars("short", [events]), 12)
     progress = Query("time() - (livefuse_pager_progress_timestamp_seconds > 0)", "{{instance}}")
     board.panel("pager_progress", lines("s", [progress]), 12)
+
+
+def _console(board: Board) -> None:
+    board.row("console")
+    streams = f"sum by (instance) (livefuse_console_streams{_ONLY})"
+    board.panel("console_streams", lines("short", [Query(streams, "{{instance}}")]), 8)
+    board.panel("console_delay", lines("s", quantiles("livefuse_console_delta_seconds", _ONLY, window=SPARSE)), 8)
+    lost = [
+        Query(increase(f"livefuse_console_streams_dropped_total{_ONLY}", "reason"), "{{reason}}"),
+        Query(increase(f"livefuse_console_sequence_gaps_total{_ONLY}"), board.word("missing_events")),
+    ]
+    board.panel("console_lost", bars("short", lost), 8)
+    orders = increase(f"livefuse_console_commands_total{_ONLY}", "action, outcome")
+    board.panel("console_orders", bars("short", [Query(orders, "{{action}} {{outcome}}")]), 8)
+    refused = increase(f"livefuse_console_refused_total{_ONLY}", "reason")
+    board.panel("console_refused", bars("short", [Query(refused, "{{reason}}")]), 8)
+    logins = increase(f"livefuse_console_logins_total{_ONLY}", "outcome")
+    board.panel("console_logins", bars("short", [Query(logins, "{{outcome}}")]), 8)
 
 
 def _processes(board: Board) -> None:

@@ -38,6 +38,10 @@ FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 LEAST_PAUSE_S: Final = 0.2
 MOST_AT_ONCE: Final = 100
+_ALERTS: Final = "/api/v2/alerts"
+_STATUS: Final = "/api/v2/status"
+_TOLD_BY_STATUS: Final = ("cluster", "config", "versionInfo")
+"""Objects that the API promises there."""
 _WATCHDOG_LOOK_S: Final = 5.0
 _ANSWER_SHOWN: Final = 200
 
@@ -55,33 +59,37 @@ class Client:
 
     def __init__(self, url: str, config: AlertmanagerConfig, session: aiohttp.ClientSession) -> None:
         self.name = name_of(url)
-        self._url = f"{url.rstrip('/')}/api/v2/alerts"
+        self._url = url.rstrip("/")
         self._config = config
         self._session = session
 
+    async def check(self) -> None:
+        """See that it is an Alertmanager: anything else may answer 200 to all. Raises Rejected, Unavailable."""
+        said = await self._ask("GET", _STATUS)
+        found = _parsed(said)
+        if not isinstance(found, dict) or not all(isinstance(found.get(each), dict) for each in _TOLD_BY_STATUS):
+            raise Rejected(f"{self.name} is no Alertmanager: to {_STATUS} it answered {_short(said)}")
+
     async def post(self, alerts: Sequence[dict[str, Any]]) -> None:
         """Post alerts; return when they were accepted. Raises Rejected, Unavailable."""
-        await self._ask("POST", data=orjson.dumps(alerts), headers={"content-type": "application/json"})
+        await self._ask("POST", _ALERTS, data=orjson.dumps(alerts), headers={"content-type": "application/json"})
 
     async def firing(self, *matchers: str) -> list[dict[str, Any]]:
         """Return the alerts that it holds and that have not ended, those that match all of these: `rule="oversell"`.
 
         Silenced and inhibited ones are among them. Raises Rejected, Unavailable.
         """
-        said = await self._ask("GET", params=[("filter", each) for each in matchers])
-        try:
-            found = orjson.loads(said)
-        except orjson.JSONDecodeError:
-            found = None
+        said = await self._ask("GET", _ALERTS, params=[("filter", each) for each in matchers])
+        found = _parsed(said)
         if not isinstance(found, list):
             raise Rejected(f"{self.name} answered what is no list of alerts: {_short(said)}")
         return [each for each in found if isinstance(each, dict)]
 
-    async def _ask(self, method: str, *, headers: Mapping[str, str] | None = None, **content: Any) -> str:
+    async def _ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **content: Any) -> str:
         try:
             async with self._session.request(
                 method,
-                self._url,
+                f"{self._url}{path}",
                 headers={**(headers or {}), **self._login()},
                 ssl=self._config.tls if self._config.tls is not None else True,
                 timeout=aiohttp.ClientTimeout(total=REQUEST_S),
@@ -249,6 +257,14 @@ class Sender:
         if alert.live and not alert.paged:
             self._page_delay.observe(max(0.0, self._clock() - alert.opened_ms / 1000))
         alert.paged = True
+
+
+def _parsed(answer: str) -> Any:
+    """Return the JSON in an answer; None when it is none."""
+    try:
+        return orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _short(answer: str) -> str:

@@ -9,7 +9,7 @@ for each identity: a fuse that opens again takes the place of its last opening, 
 An opening whose severity or room is another one has an identity of its own, and both live side by side.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from alerts.pager.alert import RESOLVED_FOR_MS, Alert, FuseKey, Identity
 from schemas.events import FuseEvent, FuseState
@@ -101,11 +101,3 @@ class Alerts:
         self._by_identity[alert.identity] = alert
         self._over.pop(key, None)
         return tuple(dict.fromkeys(changed))
-
-
-def oldest_opening_ms(states: Iterable[FuseState]) -> int | None:
-    """Return the event time of the oldest opening among the open fuses of these states, None when none is open."""
-    return min(
-        (entry.since for state in states for entry in state.fuses if entry.state == "open" and not entry.shadow),
-        default=None,
-    )

@@ -13,7 +13,10 @@ from schemas.topics import TopicNames
 Kind = Literal["dingtalk", "feishu", "wecom", "slack", "webhook", "pagerduty"]
 
 Secret = Callable[[], str]
-"""Returns a secret. Asked each time it is needed, so that a new one in its file needs no restart; OSError."""
+"""Returns a secret. Asked each time it is needed, so that a new one in its file needs no restart.
+
+Raises OSError, and ValueError without any of it when it is none.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ def make_channels(config: PagerConfig, session: ClientSession) -> list[Channel]:
     for each in config.channels:
         try:
             made.append(RenewedChannel(each, _maker(each, config, session)))
-        except (ValueError, OSError) as error:
-            problems.append(error.strerror or "unreadable" if isinstance(error, OSError) else str(error))
+        except ValueError as error:
+            problems.append(str(error))
     if problems:
         raise ConfigurationError("\n".join(problems))
     return made
@@ -39,7 +39,7 @@ def make_channels(config: PagerConfig, session: ClientSession) -> list[Channel]:
 class RenewedChannel:
     """A channel whose address and secret are looked at before each message, so that a new one needs no restart.
 
-    ValueError and OSError where the first ones are no good. Later the message is refused until they are.
+    ValueError, which names the channel, where the first ones are no good. Later the message is refused until they are.
     """
 
     def __init__(self, config: ChannelConfig, make: Make) -> None:
@@ -69,8 +69,6 @@ class RenewedChannel:
             secrets = self._read()
             if secrets != self._secrets:
                 self._channel, self._secrets = self._make(*secrets), secrets
-        except OSError as error:
-            return f"channel {self.name}: its secret cannot be read: {error.strerror or type(error).__name__}"
         except ValueError as error:
             return str(error)
         return None
@@ -81,6 +79,11 @@ class RenewedChannel:
             return url() if url is not None else None, secret() if secret is not None else None
         except UnicodeDecodeError:
             raise ValueError(f"channel {self.name}: its secret is not text") from None
+        except OSError as error:
+            said = error.strerror or type(error).__name__
+            raise ValueError(f"channel {self.name}: its secret cannot be read: {said}") from error
+        except ValueError as error:
+            raise ValueError(f"channel {self.name}: {error}") from None
 
 
 def _maker(channel: ChannelConfig, config: PagerConfig, session: ClientSession) -> Make:

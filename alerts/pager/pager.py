@@ -15,20 +15,20 @@ Everything runs in one loop, each part in a task of its own, so that none waits 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final, get_args
 
 import aiohttp
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from alerts.follower import Follower, Known
 from alerts.pager.alert import Identity
 from alerts.pager.alertmanager import Client, Sender
 from alerts.pager.alerts import Alerts
 from alerts.pager.channel import Channel
 from alerts.pager.config import PagerConfig
 from alerts.pager.delivery import Dealt, Delivery
-from alerts.pager.follower import Follower, Known
 from alerts.pager.making import make_channels
 from alerts.pager.meter import ChannelMetrics, Meter
 from alerts.pager.overview import Overview
@@ -140,7 +140,7 @@ class Pager:
             *(each.delivery.run() for each in self._subscriptions),
         ]
 
-    def rebuilt(self, events: list[Known], states: list[Known]) -> None:
+    async def rebuilt(self, events: list[Known], states: Iterable[Known]) -> None:
         """Take in what was before this pager."""
         now_ms = int(self._clock() * 1000)
         for event, known_ms in events:

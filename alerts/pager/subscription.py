@@ -22,10 +22,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
+from alerts.consumer import REFUSALS, RETRY_S, lanes, open_consumer, start_at
 from alerts.pager.alert import Alert, FuseKey
 from alerts.pager.alerts import Alerts
 from alerts.pager.config import PagerConfig
-from alerts.pager.consumer import REFUSALS, RETRY_S, lanes, open_consumer, start_at
 from alerts.pager.delivery import Dealt, Delivery
 from alerts.pager.drill import is_drill
 from alerts.pager.notice import Notice

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import aiohttp
 
@@ -37,7 +37,7 @@ async def run(config: PagerConfig) -> list[Trial]:
         channels = make_channels(config, session)
         payloads = Payloads(config.application, Links(), escalate_after_ms=None)
         clients = [Client(url, config.alertmanager, session) for url in config.alertmanager.urls]
-        trials = [_try(each.name, partial(each.post, [payloads.test(now_ms)])) for each in clients]
+        trials = [_try(each.name, partial(_post, each, payloads.test(now_ms))) for each in clients]
         trials += [_try(each.name, partial(_say, each, now_ms)) for each in channels]
         if not trials:
             raise ConfigurationError(
@@ -45,6 +45,11 @@ async def run(config: PagerConfig) -> list[Trial]:
                 "the settings file."
             )
         return await asyncio.gather(*trials)
+
+
+async def _post(client: Client, alert: dict[str, Any]) -> None:
+    await client.check()
+    await client.post([alert])
 
 
 async def _say(channel: Channel, now_ms: int) -> None:

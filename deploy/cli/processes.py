@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.options import AsJson, ConfigFile
-from deploy.cli.output import write_json, write_table
+from deploy.cli.output import note, write_json, write_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,14 +63,16 @@ def pager(
         from deploy.cli.options import load_settings
 
         found = check_channels(load_settings(config))
+        for doubt in found.doubts:
+            note(f"warning: {doubt}")
         if as_json:
-            write_json([each._asdict() for each in found])
+            write_json([each._asdict() for each in found.trials])
         else:
             write_table(
                 ["channel", "result", "seconds"],
-                [[each.channel, each.problem or "accepted", f"{each.seconds:.2f}"] for each in found],
+                [[each.channel, each.problem or "accepted", f"{each.seconds:.2f}"] for each in found.trials],
             )
-        raise typer.Exit(1 if any(each.problem for each in found) else 0)
+        raise typer.Exit(1 if any(each.problem for each in found.trials) else 0)
     raise typer.Exit(run(_begin(config, as_json=as_json)))
 
 

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from deploy.cli import (
+    console,
     convert,
     dlq,
     doctor,
@@ -139,6 +140,7 @@ app.command("up")(up.up)
 app.command("intake")(processes.intake)
 app.command("worker")(processes.worker)
 app.command("pager")(processes.pager)
+app.add_typer(console.app, name="console")
 app.add_typer(topics.app, name="topics")
 app.command("replay")(replay.replay)
 app.add_typer(rules.app, name="rules")

@@ -28,12 +28,16 @@ def up(
             help="Also run Prometheus, Alertmanager and, where it is installed, Grafana, with livefuse's rules.",
         ),
     ] = False,
+    console: Annotated[
+        bool, typer.Option("--console/--no-console", help="Run the live console, or leave it out.")
+    ] = True,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Run everything on this machine and show what happens.
 
-    Intake, workers and a simulated sale; on an embedded broker, if none is configured. Ctrl-C ends all that it started.
+    Intake, workers, console and a simulated sale; on an embedded broker, if none is configured. Ctrl-C ends all that it
+    started. Where no way to sign in is configured, the console gets two accounts for as long as it runs.
 
     With monitoring there is a pager, too. Ports are chosen, or named by LIVEFUSE_MONITORING__PROMETHEUS_PORT and so on.
     """
@@ -46,4 +50,4 @@ def up(
     screen: Screen = JsonLines() if as_json else Dashboard() if sys.stdout.isatty() else PlainLines()
     root = context.find_root()
     pager = isinstance(root.command, TyperGroup) and "pager" in root.command.commands
-    asyncio.run(run(Plan(settings, config, workers, demo, with_monitoring, pager), screen))
+    asyncio.run(run(Plan(settings, config, workers, demo, with_monitoring, pager, console), screen))

@@ -45,6 +45,7 @@ def _prometheus(rules: Path, ports: Ports, application: str) -> dict[str, Any]:
         "livefuse-worker": ports.workers,
         # Without a pager nothing is expected of it, but the job has to be there: its absence is an alert.
         "livefuse-pager": [ports.pager] if ports.pager else [],
+        "livefuse-console": [ports.console] if ports.console else [],
         "alertmanager": [ports.alertmanager],
         "prometheus": [ports.prometheus],
     }

@@ -1,10 +1,7 @@
 """Prometheus, Alertmanager and Grafana beside the processes of `up`, with livefuse's rules, routes and dashboards."""
 
 import asyncio
-import shutil
-import tempfile
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -14,10 +11,12 @@ from deploy.up import configuration
 from deploy.up.child import Child, Tell
 from deploy.up.ports import Ports
 from deploy.up.programs import GRAFANA_HOME, Programs
+from deploy.up.scratch import Scratch, remove_leftovers
 
 # What looks on ends together with intake and workers, Alertmanager after them: less than five seconds in all.
 LOOKING_GRACE_S: Final = 1.5
 ALERTMANAGER_GRACE_S: Final = 0.3
+PREFIX: Final = "livefuse-monitoring-"
 ANSWER_S: Final = aiohttp.ClientTimeout(total=1.0)
 
 
@@ -27,7 +26,9 @@ class Monitoring:
     def __init__(self, programs: Programs, ports: Ports, application: str, tell: Tell) -> None:
         self._ports = ports
         self._application = application
-        self._directory = Path(tempfile.mkdtemp(prefix="livefuse-monitoring-"))
+        remove_leftovers(PREFIX)
+        self._scratch = Scratch(PREFIX)
+        self._directory = self._scratch.path
         self._urls = {
             "prometheus": f"http://{HOST}:{ports.prometheus}",
             "alertmanager": f"http://{HOST}:{ports.alertmanager}",
@@ -77,7 +78,7 @@ class Monitoring:
         """End the rest, and remove the directory."""
         await self.stop_looking()
         await self._alertmanager.stop(ALERTMANAGER_GRACE_S)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._scratch.remove()
 
     def _prometheus_arguments(self) -> list[str]:
         return [

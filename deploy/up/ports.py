@@ -8,7 +8,7 @@ from deploy.settings import Settings
 
 @dataclass(frozen=True)
 class Ports:
-    """TCP ports of 127.0.0.1. `pager` and `grafana` are None where there is none."""
+    """TCP ports of 127.0.0.1. `pager`, `console` (that of its metrics) and `grafana` are None where there is none."""
 
     intake: int
     workers: tuple[int, ...]
@@ -16,12 +16,19 @@ class Ports:
     prometheus: int
     alertmanager: int
     grafana: int | None
+    console: int | None = None
 
 
-def choose(settings: Settings, workers: int, *, pager: bool, grafana: bool) -> Ports:
+def choose(settings: Settings, workers: int, *, pager: bool, grafana: bool, console: bool = False) -> Ports:
     """Choose the ports. Workers after the first have those that follow its own, if the settings name one."""
     first = settings.worker.web_port
-    taken = {settings.intake.web_port, settings.pager.web_port, *(range(first, first + workers) if first else ())}
+    taken = {
+        settings.intake.web_port,
+        settings.pager.web_port,
+        settings.console.web_port,
+        settings.console.port,
+        *(range(first, first + workers) if first else ()),
+    }
     taken |= set(settings.monitoring.model_dump().values())
 
     def free(given: int | None) -> int:
@@ -38,4 +45,5 @@ def choose(settings: Settings, workers: int, *, pager: bool, grafana: bool) -> P
         prometheus=free(settings.monitoring.prometheus_port),
         alertmanager=free(settings.monitoring.alertmanager_port),
         grafana=free(settings.monitoring.grafana_port) if grafana else None,
+        console=free(settings.console.web_port) if console else None,
     )

@@ -8,6 +8,7 @@ from typing import Final
 from deploy.embedded import HOST
 from deploy.settings import Settings
 from deploy.up.child import USAGE, Child, Tell
+from deploy.up.console import SignIn
 from deploy.up.ports import Ports
 from schemas.errors import ConfigurationError, LivefuseError
 
@@ -16,16 +17,25 @@ SIMULATOR_GRACE_S: Final = 0.5
 INTAKE_GRACE_S: Final = 1.3
 WORKER_GRACE_S: Final = 1.4
 PAGER_GRACE_S: Final = 0.3
+# It ends beside the others.
+CONSOLE_GRACE_S: Final = 1.5
 
 
 class Processes:
-    """An intake, workers, and perhaps a pager and a simulator, against the broker that the settings name.
+    """An intake, workers, and perhaps a console, a pager and a simulator, against the broker that the settings name.
 
-    With `ports` the processes serve their metrics there, and with a port for it there is a pager.
+    With `ports` the processes serve their metrics there, and with a port for it there is a pager; with `sign_in` there
+    is a console.
     """
 
     def __init__(
-        self, settings: Settings, config_file: Path | None, workers: int, tell: Tell, ports: Ports | None = None
+        self,
+        settings: Settings,
+        config_file: Path | None,
+        workers: int,
+        tell: Tell,
+        ports: Ports | None = None,
+        sign_in: SignIn | None = None,
     ) -> None:
         environment = {
             "LIVEFUSE_BOOTSTRAP_SERVERS": ",".join(settings.bootstrap_servers or ()),
@@ -49,17 +59,24 @@ class Processes:
                 "LIVEFUSE_PAGER__ALERTMANAGER__URLS": f"http://{HOST}:{ports.alertmanager}",
             }
             self._pagers.append(Child("pager", ["pager", "--json"], environment | own, tell))
+        self._consoles = []
+        if sign_in:
+            own = {"LIVEFUSE_CONSOLE__WEB_PORT": str(ports.console)} if ports and ports.console else {}
+            self._consoles.append(
+                Child("console", ["console", "--json"], environment | sign_in.environment | own, tell)
+            )
         self._simulator = Child("simulator", ["simulate", "--demo", "--rate", "live", "--quiet"], environment, tell)
         self._simulates = False
 
     @property
     def shown(self) -> list[Child]:
         """Those that run, or should."""
-        return [self._intake, *self._workers, *self._pagers, *([self._simulator] if self._simulates else [])]
+        simulators = [self._simulator] if self._simulates else []
+        return [self._intake, *self._workers, *self._pagers, *self._consoles, *simulators]
 
     async def start(self) -> None:
         """Start all but the simulator."""
-        for child in (self._intake, *self._workers, *self._pagers):
+        for child in (self._intake, *self._workers, *self._pagers, *self._consoles):
             await child.start()
 
     async def start_simulator(self) -> None:
@@ -77,7 +94,10 @@ class Processes:
                 raise kind(f"the {child.name} cannot run (exit code {child.exit_code}):\n  {said}")
 
     async def stop(self) -> None:
-        """End all: what feeds before what is fed."""
+        """End all: what feeds before what is fed; a console looks on."""
+        await asyncio.gather(self._stop_the_flow(), *(console.stop(CONSOLE_GRACE_S) for console in self._consoles))
+
+    async def _stop_the_flow(self) -> None:
         await self._simulator.stop(SIMULATOR_GRACE_S)
         await self._intake.stop(INTAKE_GRACE_S)
         await asyncio.gather(*(worker.stop(WORKER_GRACE_S) for worker in self._workers))

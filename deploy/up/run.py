@@ -15,6 +15,7 @@ from deploy.kafka import open_admin, open_consumer
 from deploy.settings import Settings
 from deploy.topics import carry_out, plan_topics
 from deploy.up.child import Child
+from deploy.up.console import SignIn, sign_in
 from deploy.up.monitoring import Monitoring
 from deploy.up.ports import choose
 from deploy.up.processes import Processes
@@ -34,7 +35,7 @@ JOIN_QUICKLY: Final = timedelta(seconds=6)
 class Plan:
     """What to run. `demo` None: feed the simulator where nothing of the shop's can be mixed up with it.
 
-    `pager`: run one too, where there is monitoring.
+    `pager`: run one too, where there is monitoring. `console`: run one.
     """
 
     settings: Settings
@@ -43,6 +44,7 @@ class Plan:
     demo: bool | None
     monitoring: bool = False
     pager: bool = False
+    console: bool = True
 
 
 async def run(plan: Plan, screen: Screen) -> None:
@@ -64,19 +66,23 @@ async def run(plan: Plan, screen: Screen) -> None:
                     "when partitions move, with the same sequence. Here one worker is safe, on Apache Kafka many are."
                 )
         watcher = await _watch(stack, settings, screen)
-        processes, monitoring = _prepare(stack, plan, settings, programs, screen)
+        entrance = sign_in(settings) if plan.console else None
+        if entrance:
+            stack.callback(entrance.forget)
+        processes, monitoring = _prepare(stack, plan, settings, programs, screen, entrance)
         if monitoring:
             await monitoring.start()
         await processes.start()
         screen.open()
         stack.callback(screen.close)
-        course = _Course(broker, watcher, processes, monitoring, screen, stop)
+        course = _Course(broker, watcher, processes, monitoring, entrance, screen, stop)
         if await course.reach(plan.workers):
             screen.ready({
                 "bootstrap_servers": ",".join(settings.bootstrap_servers or ()),
                 "embedded": broker is not None,
                 "workers": plan.workers,
                 "seconds": round(time.monotonic() - began, 1),
+                **({"console": entrance.facts} if entrance else {}),
                 **({"monitoring": monitoring.addresses} if monitoring else {}),
             })  # fmt: skip
             if _feeds(plan, watcher, screen):
@@ -94,15 +100,22 @@ def _on_embedded(settings: Settings, broker: EmbeddedBroker) -> Settings:
 
 
 def _prepare(
-    stack: AsyncExitStack, plan: Plan, settings: Settings, programs: Programs | None, screen: Screen
+    stack: AsyncExitStack,
+    plan: Plan,
+    settings: Settings,
+    programs: Programs | None,
+    screen: Screen,
+    entrance: SignIn | None,
 ) -> tuple[Processes, Monitoring | None]:
     """Make what is to be started, so that it ends in order with the stack."""
     if programs is None:
-        processes = Processes(settings, plan.config_file, plan.workers, screen.notice)
+        processes = Processes(settings, plan.config_file, plan.workers, screen.notice, sign_in=entrance)
         stack.push_async_callback(processes.stop)
         return processes, None
-    ports = choose(settings, plan.workers, pager=plan.pager, grafana=programs.grafana is not None)
-    processes = Processes(settings, plan.config_file, plan.workers, screen.notice, ports)
+    ports = choose(
+        settings, plan.workers, pager=plan.pager, grafana=programs.grafana is not None, console=entrance is not None
+    )
+    processes = Processes(settings, plan.config_file, plan.workers, screen.notice, ports, entrance)
     monitoring = Monitoring(programs, ports, settings.application, screen.notice)
 
     async def end() -> None:
@@ -141,6 +154,7 @@ class _Course:
         watcher: Watcher,
         processes: Processes,
         monitoring: Monitoring | None,
+        entrance: SignIn | None,
         screen: Screen,
         stop: asyncio.Event,
     ) -> None:
@@ -148,17 +162,18 @@ class _Course:
         self._watcher = watcher
         self._processes = processes
         self._monitoring = monitoring
+        self._entrance = entrance
         self._screen = screen
         self._stop = stop
 
     async def reach(self, workers: int) -> bool:
-        """Wait until all processes have joined their groups and monitoring answers; False when told to stop before."""
+        """Wait until all have joined their groups, console and monitoring answer; False when told to stop before."""
         deadline = time.monotonic() + READY_WITHIN_S
         while not self._stop.is_set():
             await self._look_after()
             intakes, found = await self._watcher.groups()
-            answers = self._monitoring is None or await self._monitoring.answers()
-            if _has(intakes, 1) and _has(found, workers) and answers:
+            serving = [each for each in (self._monitoring, self._entrance) if each is not None]
+            if _has(intakes, 1) and _has(found, workers) and all([await each.answers() for each in serving]):
                 return True
             if time.monotonic() > deadline:
                 self._screen.notice(f"not ready after another {READY_WITHIN_S:g} s; still waiting")

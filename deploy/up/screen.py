@@ -40,7 +40,10 @@ class Screen(Protocol):
         """End, and leave the terminal as it was."""
 
     def ready(self, facts: dict[str, Any]) -> None:
-        """Tell that everything runs. `facts`: `bootstrap_servers`, `embedded`, `workers`, `seconds`, `monitoring`?."""
+        """Tell that everything runs.
+
+        `facts`: `bootstrap_servers`, `embedded`, `workers`, `seconds`, and what there is of `console` and `monitoring`.
+        """
 
     def notice(self, text: str) -> None:
         """Tell what an operator should know."""
@@ -55,10 +58,17 @@ class Screen(Protocol):
 def _ready_line(facts: dict[str, Any]) -> str:
     kind = "embedded broker" if facts["embedded"] else "broker"
     monitoring = "".join(f"\n       {name} {url}" for name, url in facts.get("monitoring", {}).items())
+    console = f"\n       console {_entrance(facts['console'])}" if "console" in facts else ""
     return (
         f"ready: {kind} {facts['bootstrap_servers']}, 1 intake, {facts['workers']} worker(s), "
-        f"{facts['seconds']:.1f} s{monitoring}"
+        f"{facts['seconds']:.1f} s{console}{monitoring}"
     )
+
+
+def _entrance(console: dict[str, Any]) -> str:
+    """Return where the console is, and the accounts that `up` has made for it."""
+    accounts = " or ".join(f"{each['name']} / {each['password']}" for each in console["accounts"])
+    return f"{console['url']}{f'   sign in as {accounts}' if accounts else ''}"
 
 
 class PlainLines:
@@ -139,6 +149,7 @@ class Dashboard:
         self._console = console or Console()
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
         self._notices: deque[str] = deque(maxlen=SHOWN_NOTICES)
+        self._console_line = ""
 
     def open(self) -> None:
         """Take the terminal."""
@@ -149,7 +160,9 @@ class Dashboard:
         self._live.stop()
 
     def ready(self, facts: dict[str, Any]) -> None:
-        """Write the ready line above the picture."""
+        """Write the ready line above the picture; where the console is stays in it."""
+        if "console" in facts:
+            self._console_line = f"console {_entrance(facts['console'])}"
         self._console.print(Text(_ready_line(facts), style="green"))
 
     def notice(self, text: str) -> None:
@@ -172,6 +185,7 @@ class Dashboard:
                 style="bold",
             ),
             Text("   ".join(map(_process, children)), style="dim"),
+            *([Text(self._console_line, style="cyan")] if self._console_line else []),
             self._paused(picture),
             self._events(picture),
             *(Text(each, style="yellow") for each in self._notices),

@@ -15,6 +15,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from schemas.errors import BrokerError
+from streams import headers
 from streams.config import IntakeConfig
 
 FETCH_WAIT_MS: Final = 100
@@ -100,6 +101,8 @@ def _as_it_is(_: TopicPartition, record: Record) -> Record:
 def source_consumer(config: IntakeConfig, listener: ConsumerRebalanceListener | None = None) -> SourceConsumer:
     """Return a consumer of all inputs, not started, in the group of the intakes."""
     client: dict[str, Any] = {**config.kafka.client}
+    # Anybody may write to the inputs.
+    headers.accept_any_names()
     consumer = SourceConsumer(
         **client,
         client_id=f"{config.application}-intake",

@@ -10,13 +10,13 @@ from typing import Final
 
 import orjson
 
-from tests.bench import comparator, latency, memory, paging, throughput
+from tests.bench import comparator, console, latency, memory, paging, throughput
 from tests.bench.calibration import Conditions
 from tests.bench.report import Figure, Result, as_json, as_text, machine, tell
 from tests.compiled import wheel
 from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
 
-PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "memory")
+PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "console", "memory")
 
 # The broker gets what it needs to be no bottleneck; its CPU time is not counted.
 _JVM: Final = ("-Xmx1g", "-Xms1g", "-XX:+UseSerialGC")
@@ -66,6 +66,8 @@ async def _measure(bootstrap: str, directory: Path, parts: Sequence[str], option
             result = await latency.measure(bootstrap, directory, options.probes, realtime=options.realtime)
         elif part == "paging":
             result = await paging.measure(bootstrap, directory, options.surges)
+        elif part == "console":
+            result = await console.measure(bootstrap, directory, options.open_fuses)
         else:
             result = await memory.measure(bootstrap, directory, options.products)
         result = result._replace(figures=result.figures + before.figures("before") + Conditions.now().figures("after"))
@@ -100,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--compiled", action="store_true", help="throughput also with compiled modules (make wheel)")
     parser.add_argument("--probes", type=int, default=300, help="of latency [300]")
     parser.add_argument("--surges", type=int, default=50, help="products of paging [50]")
+    parser.add_argument("--open-fuses", type=int, default=1_000, help="of console [1,000]")
     parser.add_argument("--realtime", action="store_true", help="latency undisturbed by other processes (as root)")
     parser.add_argument("--products", type=int, default=1_000_000, help="of memory [1,000,000]")
     parser.add_argument("--faust-records", type=int, default=40_000, help="backlog of faust [40,000]")

@@ -18,6 +18,7 @@ from typing import Final
 PROJECT: Final = Path(__file__).resolve().parents[2]
 _DIST: Final = PROJECT / "dist"
 _PACKAGES: Final = ("schemas", "streams", "alerts", "deploy")
+_PAGE: Final = "alerts/console/web/dist/"
 _WHOSE_ENGINE: Final = "import streams.engine.product as product; print(product.__file__)"
 
 
@@ -66,13 +67,10 @@ def alone(python: Path) -> tuple[str, ...]:
 
 def _is_current(wheel: Path) -> bool:
     with zipfile.ZipFile(wheel) as archive:
-        packed = {name: archive.read(name) for name in archive.namelist() if name.endswith(".py")}
-    here = {
-        str(path.relative_to(PROJECT)): path.read_bytes()
-        for package in _PACKAGES
-        for path in (PROJECT / package).rglob("*.py")
-    }
-    return packed == here
+        packed = {name: archive.read(name) for name in archive.namelist() if name.endswith(".py") or _PAGE in name}
+    sources = [path for package in _PACKAGES for path in (PROJECT / package).rglob("*.py")]
+    page = [path for path in (PROJECT / _PAGE).rglob("*") if path.is_file()]
+    return packed == {str(path.relative_to(PROJECT)): path.read_bytes() for path in [*sources, *page]}
 
 
 if __name__ == "__main__":

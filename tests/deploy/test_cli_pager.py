@@ -11,14 +11,15 @@ from tests.alerts.pager.service import serving
 from tests.kafka.cluster import LIVEFUSE, PROJECT
 
 
-async def pager(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
+async def pager(*arguments: str, **settings: str | None) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end, by default with a broker that nobody can reach."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEFUSE_")}
+    given = {"LIVEFUSE_BOOTSTRAP_SERVERS": "127.0.0.1:1", **settings}
     return await asyncio.to_thread(
         subprocess.run,
         [*LIVEFUSE, "pager", *arguments],
         cwd=PROJECT,
-        env={**inherited, "LIVEFUSE_BOOTSTRAP_SERVERS": "127.0.0.1:1", **settings},
+        env=inherited | {name: value for name, value in given.items() if value is not None},
         capture_output=True,
         text=True,
         timeout=60,
@@ -39,6 +40,12 @@ async def test_a_check_tells_of_each_channel_what_it_answered() -> None:
     accepted, refused = bad.stdout.splitlines()[1:]
     assert "accepted" in accepted
     assert "answered 404" in refused
+
+
+async def test_a_check_needs_no_broker() -> None:
+    async with serving(AlertmanagerLike().behave) as service:
+        done = await pager("--check", LIVEFUSE_PAGER__ALERTMANAGER__URLS=service.url, LIVEFUSE_BOOTSTRAP_SERVERS=None)
+    assert done.returncode == 0, done.stderr
 
 
 async def test_a_check_of_nothing_says_what_to_set() -> None:

@@ -1,5 +1,6 @@
 """`livefuse up` as a person starts it: on the embedded broker, in a process tree of its own."""
 
+import http.client
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,7 +21,10 @@ from typing import Any
 import pytest
 
 UP = [sys.executable, "-m", "deploy.cli", "up"]
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIVEFUSE_")}
+# Several of these run at the same time: each console takes any port.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIVEFUSE_")} | {
+    "LIVEFUSE_CONSOLE__PORT": "0"
+}
 
 
 @contextmanager
@@ -94,11 +99,11 @@ def test_ready_shows_a_fuse_and_ends_in_order() -> None:
         assert ready["embedded"]
         assert re.fullmatch(r"127\.0\.0\.1:\d+", ready["bootstrap_servers"])
         names = {each["name"] for each in until(process, "status")["processes"]}
-        assert names == {"intake", "worker", "simulator"}
+        assert names == {"intake", "worker", "console", "simulator"}
         event = until(process, "event", 180)["event"]
         assert event["type"] == "fuse.opened"
         started = descendants(process.pid)
-        assert len(started) >= 4, "broker, intake, worker, simulator"
+        assert len(started) >= 5, "broker, intake, worker, console, simulator"
         asked = time.monotonic()
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
@@ -113,9 +118,60 @@ def test_everything_dies_with_it_when_it_is_killed() -> None:
     with running("--no-demo") as process:
         until(process, "ready")
         started = descendants(process.pid)
-        assert len(started) >= 3
+        assert len(started) >= 4
         process.kill()
         assert gone(started, 30)
+
+
+def sign_in(url: str, name: str, password: str) -> http.client.HTTPResponse:
+    """Ask a console for a session; the answer is returned whatever it is."""
+    asked = urllib.request.Request(  # noqa: S310 (of this machine)
+        f"{url}/api/v1/login",
+        data=json.dumps({"name": name, "password": password}).encode(),
+        headers={"Content-Type": "application/json", "Origin": url, "Sec-Fetch-Site": "same-origin"},
+        method="POST",
+    )
+    try:
+        return urllib.request.urlopen(asked, timeout=10)  # type: ignore[no-any-return]  # noqa: S310 (as above)
+    except urllib.error.HTTPError as error:
+        return error  # type: ignore[return-value]
+
+
+def test_a_console_is_there_with_accounts_to_try_it_out_and_its_death_ends_no_session() -> None:
+    before = set(Path("/tmp").glob("livefuse-console-*"))  # noqa: S108 (made by tempfile)
+    with running("--no-demo") as process:
+        console = until(process, "ready")["console"]
+        accounts = {each["name"]: each["password"] for each in console["accounts"]}
+        assert accounts.keys() == {"operator", "viewer"}
+        deadline = time.monotonic() + 60
+        while (answer := sign_in(console["url"], "operator", accounts["operator"])).status != HTTPStatus.OK:
+            assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE, answer.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert json.load(answer)["user"] == {"name": "operator", "role": "operator"}
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        assert sign_in(console["url"], "viewer", accounts["operator"]).status == HTTPStatus.UNAUTHORIZED
+        old = next(each for each in until(process, "status")["processes"] if each["name"] == "console")["pid"]
+        os.kill(old, signal.SIGKILL)
+        while True:
+            (found,) = (each for each in until(process, "status")["processes"] if each["name"] == "console")
+            if found["restarts"] and found["pid"]:
+                break
+            assert time.monotonic() < deadline
+        asked = urllib.request.Request(f"{console['url']}/api/v1/session", headers={"Cookie": cookie})  # noqa: S310
+        while True:
+            with suppress(OSError), urllib.request.urlopen(asked, timeout=5) as again:  # noqa: S310 (of this machine)
+                assert json.load(again)["user"] == {"name": "operator", "role": "operator"}
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert set(Path("/tmp").glob("livefuse-console-*")) <= before  # noqa: S108
+
+
+def test_without_a_console() -> None:
+    with running("--no-demo", "--no-console") as process:
+        assert "console" not in until(process, "ready")
+        assert {each["name"] for each in until(process, "status")["processes"]} == {"intake", "worker"}
 
 
 def test_a_child_that_dies_is_told_and_started_again_and_several_workers_are_warned_about() -> None:
@@ -179,6 +235,9 @@ def test_plain_lines_when_it_is_no_terminal() -> None:
     )
     assert process.stdout
     assert process.stdout.readline().startswith("ready: embedded broker 127.0.0.1:")
+    assert re.fullmatch(
+        r" +console http://127\.0\.0\.1:\d+   sign in as operator / \S+ or viewer / \S+\n", process.stdout.readline()
+    )
     assert process.stdout.readline().startswith("status: 0 records/s")
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
@@ -198,6 +257,7 @@ def test_a_table_on_a_terminal() -> None:
     assert b"ready: embedded broker" in shown
     assert b"records/s" in shown
     assert b"paused: 0" in shown
+    assert shown.count(b"sign in as operator / ") >= 2, "on the ready line, and in the table"
     process.send_signal(signal.SIGINT)
     while process.poll() is None:
         with suppress(OSError):

@@ -8,6 +8,7 @@ from aiohttp import ClientSession
 from prometheus_client.core import Metric
 from prometheus_client.registry import CollectorRegistry
 
+from alerts.console.metrics import ConsoleMetrics
 from alerts.pager.config import PagerConfig
 from alerts.pager.pager import Pager
 from deploy.web import registry
@@ -71,12 +72,24 @@ async def test_the_page_lists_what_a_pager_exports_and_nothing_else() -> None:
     assert exported(pager.registry.collect()) == page_of("Every process", "Pager")
 
 
+def console() -> CollectorRegistry:
+    metrics = ConsoleMetrics(registry("console"))
+    metrics.follow(lambda: 0, lambda: 0, lambda: 0.0)
+    return metrics.registry
+
+
+def test_the_page_lists_what_a_console_exports_and_nothing_else() -> None:
+    assert exported(console().collect()) == page_of("Every process", "Console")
+
+
 def test_names_are_in_base_units_and_every_metric_is_explained() -> None:
-    for metrics in (intake(), worker()):
+    for metrics in (intake(), worker(), console()):
         for family in metrics.collect():
             assert family.documentation.endswith(".") or family.name.startswith("process_")
     everything = {
-        name: row for part in ("Every process", "Intake", "Worker", "Pager") for name, row in rows(part).items()
+        name: row
+        for part in ("Every process", "Intake", "Worker", "Pager", "Console")
+        for name, row in rows(part).items()
     }
     assert all(row.meaning for row in everything.values())
     assert not [name for name in everything if name.endswith(("_ms", "_milliseconds", "_minutes", "_kb"))]

@@ -9,7 +9,6 @@ from deploy.settings import Settings
 from schemas.errors import ConfigurationError
 
 SECRET = "hunter2"
-FILE = "/dev/null"
 BROKER = {"LIVEFUSE_BOOTSTRAP_SERVERS": "kafka-1:9092"}
 
 
@@ -84,6 +83,9 @@ resolved = false
     assert night.secret() == SECRET
     secret.write_text("another")
     assert night.secret() == "another"
+    secret.write_text("\n")
+    with pytest.raises(ValueError, match=f"the file {secret} is empty"):
+        night.secret()
     assert (night.route.min_severity, night.route.after) == ("critical", timedelta(minutes=5))
     assert room.url is not None
     assert room.url().endswith(SECRET)
@@ -147,8 +149,14 @@ after = "2d"
         ('kind = "slack"', "slack needs url_file (or url)"),
         ('kind = "pagerduty"', "pagerduty needs secret_file (or secret)"),
         ('kind = "wecom"\nurl = "https://a.example/hunter2"\nsecret = "hunter2"', "wecom has no use for a secret"),
-        ('kind = "slack"\nurl = "https://a.example/hunter2"\nurl_file = "/dev/null"', "both given: keep one"),
-        ('kind = "slack"\nurl_file = "/nowhere"', "cannot be read"),
+        ('kind = "slack"\nurl = "https://a.example/hunter2"\nurl_file = "{url}"', "both given: keep one"),
+        ('kind = "slack"\nurl_file = "/nowhere"', "the file /nowhere cannot be read: No such file"),
+        ('kind = "slack"\nurl_file = "{empty}"', "the file {empty} is empty"),
+        ('kind = "slack"\nurl_file = "{bytes}"', "the file {bytes} is not text"),
+        ('kind = "slack"\nurl_file = "{secret}"', "what the file {secret} holds must be an address"),
+        ('kind = "pagerduty"\nsecret_file = "{empty}"', "the file {empty} is empty"),
+        ('kind = "pagerduty"\nsecret_file = "{directory}"', "the file {directory} cannot be read: Is a directory"),
+        ('kind = "webhook"\nurl = "https://a.example"\nsecret = ""', "secret is empty"),
         ('kind = "slack"\nurl = "https://me:hunter2@a.example"', "must not hold a login"),
         (
             'kind = "slack"\nurl = "https://a.example"\nquiet_hours = "08:00-08:00 UTC"',
@@ -158,7 +166,49 @@ after = "2d"
     ],
 )
 def test_what_is_wrong_with_a_channel_is_named(file: Path, text: str, expected: str) -> None:
-    assert expected in "\n".join(problems(file, f'[[pager.channel]]\nname = "c"\n{text}\n'))
+    files = written(file.parent)
+    found = problems(file, f'[[pager.channel]]\nname = "c"\n{text.format_map(files)}\n')
+    assert expected.format_map(files) in "\n".join(found)
+
+
+def written(directory: Path) -> dict[str, Path]:
+    """Return files with something in them, by what it is."""
+    contents = {
+        "empty": b"\r\n \n",
+        "bytes": b"\xff\xfe",
+        "secret": SECRET.encode(),
+        "url": b"https://a.example/hunter2\n",
+    }
+    files = {name: directory / name for name in contents}
+    for name, file in files.items():
+        file.write_bytes(contents[name])
+    return files | {"directory": directory}
+
+
+def test_all_channels_whose_files_are_no_good_are_told_at_once(file: Path, tmp_path: Path) -> None:
+    files = written(tmp_path)
+    found = problems(
+        file,
+        f"""[[pager.channel]]
+name = "a"
+kind = "slack"
+url_file = "/nowhere"
+[[pager.channel]]
+name = "b"
+kind = "pagerduty"
+secret_file = "{files["empty"]}"
+[[pager.channel]]
+name = "c"
+kind = "slack"
+url_file = "{files["url"]}"
+""",
+        LIVEFUSE_PAGER__ALERTMANAGER__TOKEN_FILE=str(files["empty"]),
+    )
+    assert [line.partition(": ")[0] for line in found] == [
+        f"LIVEFUSE_PAGER__ALERTMANAGER__TOKEN_FILE={files['empty']}",
+        f"{file}:4 (pager.channel.0.url_file)",
+        f"{file}:8 (pager.channel.1.secret_file)",
+    ]
 
 
 def test_two_channels_of_one_name_would_share_a_position(file: Path) -> None:
@@ -172,7 +222,7 @@ def test_two_channels_of_one_name_would_share_a_position(file: Path) -> None:
         ({"LIVEFUSE_PAGER__ALERTMANAGER__URLS": "http://a:1,http://a:1"}, "twice"),
         ({"LIVEFUSE_PAGER__ALERTMANAGER__USERNAME": "me"}, "a login needs"),
         (
-            {"LIVEFUSE_PAGER__ALERTMANAGER__TOKEN": SECRET, "LIVEFUSE_PAGER__ALERTMANAGER__TOKEN_FILE": "/dev/null"},
+            {"LIVEFUSE_PAGER__ALERTMANAGER__TOKEN": SECRET, "LIVEFUSE_PAGER__ALERTMANAGER__TOKEN_FILE": __file__},
             "both",
         ),
         ({"LIVEFUSE_PAGER__TIME_ZONE": "Mars/Base"}, "must be the name of a time zone"),

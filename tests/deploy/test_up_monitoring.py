@@ -20,8 +20,9 @@ from schemas.errors import LivefuseError
 from tests.alerts.rules.reading import rules
 from tests.debian import program, run
 from tests.deploy.test_cli_up import ENVIRONMENT, UP, descendants, gone, running, until
+from tests.kafka.cluster import LIVEFUSE
 
-PORTS = Ports(intake=1, workers=(2, 3), pager=4, prometheus=5, alertmanager=6, grafana=None)
+PORTS = Ports(intake=1, workers=(2, 3), pager=4, prometheus=5, alertmanager=6, grafana=None, console=7)
 
 
 def written(directory: Path, ports: Ports = PORTS) -> tuple[Path, Path]:
@@ -34,9 +35,9 @@ def get(url: str) -> Any:
 
 
 def test_free_ports_differ_and_given_ones_are_taken() -> None:
-    ports = choose(Settings.load(environment={}), 3, pager=True, grafana=True)
-    every = [ports.intake, *ports.workers, ports.pager, ports.prometheus, ports.alertmanager, ports.grafana]
-    assert len(set(every)) == 8
+    ports = choose(Settings.load(environment={}), 3, pager=True, grafana=True, console=True)
+    watching = [ports.prometheus, ports.alertmanager, ports.grafana]
+    assert len({ports.intake, *ports.workers, ports.pager, ports.console, *watching}) == 9
     given = {
         "LIVEFUSE_INTAKE__WEB_PORT": "9101",
         "LIVEFUSE_WORKER__WEB_PORT": "9200",
@@ -84,6 +85,7 @@ def test_targets_are_the_processes_of_this_machine(tmp_path: Path) -> None:
         "livefuse-intake": ["127.0.0.1:1"],
         "livefuse-worker": ["127.0.0.1:2", "127.0.0.1:3"],
         "livefuse-pager": ["127.0.0.1:4"],
+        "livefuse-console": ["127.0.0.1:7"],
         "alertmanager": ["127.0.0.1:6"],
         "prometheus": ["127.0.0.1:5"],
     }
@@ -120,12 +122,14 @@ def test_everything_runs_and_ends_in_order() -> None:
     with running("--with-monitoring", "--no-demo") as process:
         urls = until(process, "ready")["monitoring"]
         names = {each["name"] for each in until(process, "status")["processes"]}
-        assert names >= {"intake", "worker", "prometheus", "alertmanager"}
+        assert names >= {"intake", "worker", "console", "prometheus", "alertmanager"}
         found = until_told(urls["alertmanager"], "Watchdog")
         assert found["labels"]["application"] == "livefuse"
         assert found["receivers"] == [{"name": "dead-mans-switch"}]
+        tried = pager_check(urls["alertmanager"])
+        assert tried.returncode == 0, tried.stdout + tried.stderr
         jobs = {each["labels"]["job"] for each in get(f"{urls['prometheus']}/api/v1/targets")["data"]["activeTargets"]}
-        assert jobs >= {"livefuse-intake", "livefuse-worker", "alertmanager", "prometheus"}
+        assert jobs >= {"livefuse-intake", "livefuse-worker", "livefuse-console", "alertmanager", "prometheus"}
         groups = get(f"{urls['prometheus']}/api/v1/rules")["data"]["groups"]
         assert all(rule["health"] in {"ok", "unknown"} for group in groups for rule in group["rules"])
         started = descendants(process.pid)
@@ -136,6 +140,29 @@ def test_everything_runs_and_ends_in_order() -> None:
         assert gone(started, 0.5)
         assert process.returncode == 0
     assert set(Path("/tmp").glob("livefuse-monitoring-*")) <= before  # noqa: S108
+
+
+def test_what_it_leaves_when_it_is_killed_the_next_one_removes(tmp_path: Path) -> None:
+    program("prometheus")
+    program("prometheus-alertmanager")
+    for _ in range(2):
+        with running("--with-monitoring", "--no-demo", TMPDIR=str(tmp_path)) as process:
+            until(process, "ready")
+            (left,) = tmp_path.glob("livefuse-monitoring-*")
+            started = descendants(process.pid)
+            process.kill()
+            assert gone(started, 30)
+        assert left.exists()
+
+
+def pager_check(url: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*LIVEFUSE, "pager", "--check"],
+        env=ENVIRONMENT | {"LIVEFUSE_PAGER__ALERTMANAGER__URLS": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def until_told(url: str, alert: str, seconds: float = 40.0) -> Any:

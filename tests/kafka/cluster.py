@@ -254,6 +254,10 @@ class Cluster:
         """Start one more pager."""
         return self._add("pager")
 
+    def console(self) -> Service:
+        """Start one more console."""
+        return self._add("console")
+
     def start(self, *, intakes: int, workers: int) -> None:
         """Start so many intakes and workers, in turns."""
         for number in range(max(intakes, workers)):

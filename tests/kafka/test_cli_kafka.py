@@ -22,6 +22,7 @@ from deploy.kafka import read
 from schemas.times import from_ms
 from streams.config import KafkaConfig
 from tests.kafka.broker import KafkaBroker
+from tests.streams.strange_names import GARBLED, Written, send
 
 pytestmark = pytest.mark.kafka
 
@@ -230,6 +231,15 @@ def test_rules_are_shown_changed_and_take_effect(shop: Shop, tmp_path: Path) -> 
     assert (rules["version"], rules["actor"]) == (1, "jo")
     # The version in force stands in every event.
     eventually(lambda: shop.order("pause", "ruled", "--reason", "x")[0]["rule_version"] == 1)
+
+
+def test_a_rule_set_with_a_header_whose_name_is_no_text_is_one(shop: Shop) -> None:
+    rules = shop.json("rules", "show")
+    rules = {**rules, "version": rules["version"] + 1, "actor": "strange"}
+    record = Written(json.dumps(rules).encode(), [(GARBLED, b"7")], b"rules")
+    asyncio.run(send(shop.bootstrap, f"{shop.prefix}.rules", 0, [record], timestamp=now_ms()))
+    assert shop.json("rules", "show")["actor"] == "strange"
+    eventually(lambda: shop.order("pause", "strange", "--reason", "x")[0]["rule_version"] == rules["version"])
 
 
 def test_dead_letters_are_told_repaired_and_sent_back_once(shop: Shop, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from streams.intake.intake import run
 from streams.intake.status import IntakeStatus
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import until
+from tests.streams.strange_names import GARBLED, Written, send
 
 pytestmark = pytest.mark.kafka
 
@@ -304,6 +305,31 @@ async def test_a_record_of_nothing_becomes_a_dead_letter_of_nothing(rig: Rig) ->
     assert headers["trace"] == b"\xff"
     assert headers["nothing"] is None
     assert running.counts.dead_letters == {(rig.names.orders, "empty"): 1}
+
+
+async def test_headers_whose_names_are_no_text_do_not_matter(rig: Rig) -> None:
+    at, strange = now_ms(), [(GARBLED, b"7"), (b"trace", b"8")]
+    good, bad = orjson.dumps(order(1, at)), b'{"order_id": "o2"}'
+    orders = [Written(good, strange), Written(bad, strange), Written(b"{}")]
+    await send(rig.bootstrap, rig.names.orders, 0, orders, timestamp=at)
+    await rig.send([(rig.names.orders, 0, order(3, at + 1)), (rig.names.complaints, 0, complaint(1, at + 2))])
+    rules = orjson.dumps({"version": 1, "issued_at": at, "actor": "ann", "rules": []})
+    await send(rig.bootstrap, rig.names.rules, 0, [Written(rules, strange)], timestamp=at)
+    async with intake(rig.config) as running:
+        frames = await rig.frames(3 + PARTITIONS)
+        await running.live()
+    found = Counter(place[:3] for each in frames.values() for place in lines(each))
+    assert found == {
+        (rig.names.orders, 0, 0): 1,
+        (rig.names.orders, 0, 3): 1,
+        (rig.names.complaints, 0, 0): 1,
+        (rig.names.rules, 0, 0): PARTITIONS,
+    }
+    letter, _ = await rig.read(rig.names.dead_letters(rig.names.orders), 2)
+    assert (letter.key, letter.value) == (b"key", bad)
+    assert [name for name, _ in letter.headers if not name.startswith(("__streams", "livefuse"))] == ["trace"]
+    assert running.counts.rebalances == 1
+    assert (await rig.committed())[TopicPartition(rig.names.orders, 0)] == 4
 
 
 async def test_a_record_is_in_a_frame_at_once_when_the_intake_is_idle(rig: Rig) -> None:

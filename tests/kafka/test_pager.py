@@ -277,3 +277,21 @@ async def test_a_pager_without_its_topics_says_what_to_do(kafka: KafkaBroker, pr
         done = await asyncio.to_thread(cluster.run, "pager")
         assert done.returncode == 2
         assert "livefuse topics apply" in done.stderr
+
+
+async def test_a_channel_for_a_rule_that_nobody_has_is_warned_of(
+    kafka: KafkaBroker, prefix: str, tmp_path: Path
+) -> None:
+    async with serving(lambda _: says({})) as hook:
+        file = tmp_path / "livefuse.toml"
+        channel = f'name = "night"\nkind = "webhook"\nurl = "{hook.url}"\nrules = ["oversel", "oversell"]'
+        file.write_text(f"[[pager.channel]]\n{channel}\n")
+        told = "channel night is for oversel, which is no rule in force. In force: complaint-surge, critical-complaints"
+        with Cluster(kafka.bootstrap, prefix, tmp_path, LIVEFUSE_CONFIG=str(file)) as cluster:
+            await asyncio.to_thread(cluster.apply_topics)
+            pager = cluster.pager()
+            await pager.says(f'event=route.doubtful message="{told}', PATIENCE)
+            done = await asyncio.to_thread(cluster.run, "pager", "--check", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [each["problem"] for each in json.loads(done.stdout)] == [None]
+    assert f"warning: {told}" in done.stderr

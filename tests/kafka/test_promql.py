@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
 import pytest
+from aiohttp import ClientSession
 
 from deploy.embedded import free_port
 from deploy.up.ports import Ports
@@ -137,7 +139,7 @@ def observed(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> It
     for name in ("prometheus", "prometheus-alertmanager"):
         program(name)
     began, directory = time.time(), tmp_path_factory.mktemp("promql")
-    pager, prefix = free_port(), f"t{uuid4().hex[:10]}"
+    pager, console, page, prefix = free_port(), free_port(), free_port(), f"t{uuid4().hex[:10]}"
     file = directory / "livefuse.toml"
     # A channel that is there and for which there is nothing: its room sells nothing.
     file.write_text(
@@ -148,6 +150,10 @@ def observed(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> It
         "LIVEFUSE_INTAKE__WEB_PORT": "0",
         "LIVEFUSE_WORKER__WEB_PORT": "0",
         "LIVEFUSE_PAGER__WEB_PORT": str(pager),
+        "LIVEFUSE_CONSOLE__WEB_PORT": str(console),
+        "LIVEFUSE_CONSOLE__PORT": str(page),
+        "LIVEFUSE_CONSOLE__PROXY__TRUSTED": "127.0.0.1",
+        "LIVEFUSE_CONSOLE__PROXY__DEFAULT_ROLE": "operator",
     }
     with Cluster(kafka.bootstrap, prefix, directory, **settings) as cluster:
         cluster.apply_topics()
@@ -155,11 +161,11 @@ def observed(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> It
         first, second, reading = (asyncio.run(port_of(each)) for each in (*workers, intake))
 
         def ports(prometheus: int, alertmanager: int) -> Ports:
-            return Ports(reading, (first, second), pager, prometheus, alertmanager, None)
+            return Ports(reading, (first, second), pager, prometheus, alertmanager, None, console)
 
         with Monitoring(directory / "monitoring", prefix, ports) as monitoring:
             cluster.environment["LIVEFUSE_PAGER__ALERTMANAGER__URLS"] = monitoring.alertmanager
-            yield asyncio.run(observe(cluster, monitoring, began))
+            yield asyncio.run(observe(cluster, monitoring, began, f"http://127.0.0.1:{page}"))
 
 
 async def port_of(service: Service) -> int:
@@ -167,8 +173,8 @@ async def port_of(service: Service) -> int:
     return int(re.findall("event=web.serving port=([0-9]+)", service.said)[0])
 
 
-async def observe(cluster: Cluster, monitoring: Monitoring, began: float) -> Observed:
-    """Have the sale, and wait until everything of it is in Prometheus."""
+async def observe(cluster: Cluster, monitoring: Monitoring, began: float, page: str) -> Observed:
+    """Have the sale, and wait until everything of it is in Prometheus. Somebody looks on, at `page`."""
     prometheus = monitoring.prometheus
 
     async def is_ready() -> bool:
@@ -176,11 +182,17 @@ async def observe(cluster: Cluster, monitoring: Monitoring, began: float) -> Obs
 
     await until(is_ready, f"Prometheus answers, see {monitoring.log}", within=PATIENCE)
     cluster.pager()
+    cluster.console()
+    async with ClientSession(page, headers={"X-Forwarded-User": "mei", "Origin": page}) as mei:
+        return await _observe(cluster, prometheus, began, mei)
+
+
+async def _observe(cluster: Cluster, prometheus: Prometheus, began: float, mei: ClientSession) -> Observed:
     # What is counted from now on is counted from 0, and Prometheus knows the 0.
     await tells(
         prometheus,
         {
-            'count(up{job=~"livefuse-.+"} == 1)': 4,
+            'count(up{job=~"livefuse-.+"} == 1)': 5,
             'sum(livefuse_lanes{state="open"})': SIGNALS_PARTITIONS,
             "count(livefuse_intake_passed_timestamp_seconds > 0)": 1,
             "count(livefuse_channel_last_success_timestamp_seconds > 0)": 1,
@@ -188,8 +200,10 @@ async def observe(cluster: Cluster, monitoring: Monitoring, began: float) -> Obs
             "sum(livefuse_signals_total)": 0,
             "sum(livefuse_fuse_transitions_total)": 0,
             "sum(livefuse_pager_events_total)": 0,
+            "count(livefuse_console_progress_timestamp_seconds > 0)": 1,
         },
     )
+    looking = asyncio.create_task(look_on(mei))
     # A slow machine needs longer for everything.
     lead = max(LEAD, timedelta(seconds=(time.time() - began) / 3))
     sale = small_sale(datetime.now(UTC) + lead)
@@ -211,12 +225,33 @@ async def observe(cluster: Cluster, monitoring: Monitoring, began: float) -> Obs
             # The rules have been reckoned since then.
             "sum(topic:livefuse_records:increase5m)": records,
             "sum(topic_reason:livefuse_dead_letters:increase5m)": 1,
+            # Both orders of somebody who looks on.
+            'sum(livefuse_console_commands_total{outcome="conflict"})': 1,
+            'sum(livefuse_console_refused_total{reason="csrf"})': 1,
             # A process that was slow to answer once is no matter of this test.
             'count(ALERTS{alertname!="Watchdog"}) or vector(0)': 0,
         },
     )
+    looking.cancel()
     topics = dict(zip(cluster.names.inputs, NAMES.inputs, strict=True))
     return Observed(prometheus, sale, topics, began, at)
+
+
+async def look_on(person: ClientSession) -> None:
+    """Read the stream of a console, and give orders that change nothing: one comes too late, one has no token."""
+    async with person.get("/api/v1/stream") as stream:
+        async with person.get("/api/v1/session") as answer:
+            csrf = (await answer.json())["csrf"]
+        late = False
+        async for line in stream.content:
+            if not late and line.startswith(b"data: ") and b'"fuse.opened"' in line:
+                late = True
+                product_id = re.findall(rb'"product_id":"([^"]+)"', line)[0].decode()
+                order = {"product_id": product_id, "action": "resume", "reason": "late", "expected_sequence": 99}
+                for token in (csrf, "another"):
+                    body = {**order, "request_id": str(uuid4())}
+                    async with person.post("/api/v1/commands", json=body, headers={"X-CSRF-Token": token}) as answer:
+                        assert answer.status in {HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN}
 
 
 async def tells(prometheus: Prometheus, wanted: Mapping[str, float]) -> float:
@@ -274,9 +309,8 @@ def test_no_expression_names_a_metric_that_does_not_exist(observed: Observed) ->
 
 def test_the_documented_metrics_are_in_prometheus_with_their_labels(observed: Observed) -> None:
     there = set(observed.prometheus.get("label/__name__/values"))
-    documented = {
-        name: row for part in ("Every process", "Intake", "Worker", "Pager") for name, row in rows(part).items()
-    }
+    parts = ("Every process", "Intake", "Worker", "Pager", "Console")
+    documented = {name: row for part in parts for name, row in rows(part).items()}
     for name, row in documented.items():
         series = f"{name}_bucket" if row.type == "histogram" else name
         assert series in there
@@ -419,7 +453,8 @@ def test_what_livefuse_has_in_force_and_in_hand(observed: Observed) -> None:
     in_force = {(rule.id, name): value for rule in DEFAULT_RULES.rules for name, value in limits(rule).items()}
     assert observed.room("Limits in force", "A", "rule", "limit") == in_force
     assert observed.livefuse("Version of the rules", "A") == {(): 0}
-    assert observed.livefuse("Processes", "A", "role") == {("intake",): 1, ("worker",): 2, ("pager",): 1}
+    running = {("intake",): 1, ("worker",): 2, ("pager",): 1, ("console",): 1}
+    assert observed.livefuse("Processes", "A", "role") == running
     assert observed.livefuse("Memory", "A", "role", "instance").keys() == {
         (role, instance) for instance, role in observed.livefuse("instance", "variable", "instance", "role")
     }
@@ -487,7 +522,7 @@ def test_what_the_rules_record(observed: Observed) -> None:
     assert recorded("rule_shadow:livefuse_fuses_open:sum", "rule", "shadow") == open_by_rule
     by_severity = Counter((fuse[2], event["severity"]) for fuse, event in sale.fuses.items())
     assert recorded("rule_severity:livefuse_open_fuses:sum", "rule", "severity") == by_severity
-    jobs = {("livefuse-intake",): 1, ("livefuse-worker",): 2, ("livefuse-pager",): 1}
+    jobs = {("livefuse-intake",): 1, ("livefuse-worker",): 2, ("livefuse-pager",): 1, ("livefuse-console",): 1}
     assert recorded("job:up:sum", "job") == recorded("job:up:count", "job") == jobs
 
 

@@ -89,6 +89,8 @@ class AlertmanagerLike:
 
     def behave(self, request: Received) -> web.Response:
         """Answer as the API v2 does."""
+        if request.path == "/api/v2/status" and request.method == "GET":
+            return says({"cluster": {"status": "disabled"}, "config": {}, "uptime": "", "versionInfo": {}})
         if request.path != "/api/v2/alerts":
             return says("not found", 404)
         if request.method == "GET":

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from alerts.follower import oldest_opening_ms
 from alerts.pager.alert import Identity
-from alerts.pager.alerts import Alerts, oldest_opening_ms
+from alerts.pager.alerts import Alerts
 from alerts.pager.payload import AGAIN_MS, VALID_MS, Links, Payloads
 from schemas.events import FuseEvent, FuseState
 from schemas.times import from_ms

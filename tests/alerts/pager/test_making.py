@@ -47,8 +47,19 @@ def test_every_kind_can_be_made(session: ClientSession) -> None:
 def test_all_that_cannot_be_made_are_named(session: ClientSession, tmp_path: Path) -> None:
     bad = ChannelConfig("bad", "webhook", Route(), url=lambda: "https://a.example", secret=lambda: "whsec_!")
     gone = ChannelConfig("gone", "slack", Route(), url=(tmp_path / "nothing").read_text)
-    with pytest.raises(ConfigurationError, match=r"channel bad: .*\n.*[Nn]o such file"):
-        make_channels(config_of(bad, gone), session)
+    none = ChannelConfig("none", "slack", Route(), url=nothing)
+    with pytest.raises(ConfigurationError) as caught:
+        make_channels(config_of(bad, gone, none), session)
+    first, *rest = str(caught.value).splitlines()
+    assert first.startswith("channel bad: ")
+    assert rest == [
+        "channel gone: its secret cannot be read: No such file or directory",
+        "channel none: the file is empty",
+    ]
+
+
+def nothing() -> str:
+    raise ValueError("the file is empty")
 
 
 async def test_a_new_secret_needs_no_restart(session: ClientSession, tmp_path: Path) -> None:
@@ -82,6 +93,14 @@ async def test_a_trial_reaches_everything_and_says_what_came_of_it() -> None:
     assert [problem is None for problem in found.values()] == [True, False, False, False]
     assert "93000" in (found["room"] or "")
     assert "404" in (found["mine"] or "")
+
+
+@pytest.mark.parametrize("answer", ["OK", [], {}, {"status": "success"}])
+async def test_what_takes_anything_is_no_alertmanager(answer: object) -> None:
+    async with serving(lambda _: says(answer)) as service:
+        (found,) = await trial.run(config_of(alertmanager=AlertmanagerConfig((service.url,))))
+        assert "is no Alertmanager: to /api/v2/status it answered" in (found.problem or "")
+        assert [each.method for each in service.received] == ["GET"]
 
 
 async def test_a_trial_of_nothing_is_an_error() -> None:

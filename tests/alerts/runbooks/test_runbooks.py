@@ -38,6 +38,8 @@ def what_is_wrong(command: str) -> str:
     tree = typer.main.get_command(app)
     words = shlex.split(command)[1:]
     while isinstance(tree, TyperGroup):
+        if tree.invoke_without_command and not (words and words[0] in tree.commands):
+            break
         if not words or words[0] not in tree.commands:
             return f"no command {' '.join(words[:1])}"
         tree = tree.commands[words.pop(0)]
@@ -70,6 +72,9 @@ def test_commands_that_do_not_exist_are_found() -> None:
     assert not what_is_wrong('livefuse fuse resume PRODUCT --reason "..."')
     assert what_is_wrong("livefuse fuse open PRODUCT") == "no command open"
     assert what_is_wrong("livefuse fuse") == "no command "
+    assert not what_is_wrong("livefuse console --json")
+    assert what_is_wrong("livefuse console user") == "no command "
+    assert what_is_wrong("livefuse console --everything") == "--everything"
     assert what_is_wrong("livefuse dlq list --everything") == "--everything"
 
 

@@ -139,7 +139,7 @@ def test_inhibitions_name_alerts_that_exist() -> None:
 def test_the_jobs_of_the_rules_are_scraped() -> None:
     read = yaml.safe_load(PROMETHEUS.read_text())
     jobs = {each["job_name"] for each in read["scrape_configs"]}
-    assert jobs >= {"livefuse-intake", "livefuse-worker", "livefuse-pager"}
+    assert jobs >= {"livefuse-intake", "livefuse-worker", "livefuse-pager", "livefuse-console"}
     absent = {job for rule in rules("alert") for job in re.findall(r'absent\(up\{job="([a-z-]+)"\}\)', rule["expr"])}
     assert absent == {"livefuse-intake", "livefuse-worker", "livefuse-pager"}
 

@@ -1,11 +1,11 @@
-"""Follows what the workers write: the fuse states, the fuse events and the watch lists, all partitions, for one pager.
+"""Follows what the workers write: the fuse states, the fuse events and the watch lists, all partitions, for one reader.
 
     rebuild    fuse states and watch lists from beginning to end, and the fuse events since the oldest open fuse opened
     follow     all three, on and on
 
 An opening is looked up in the fuse events, because the state of a fuse that is open for hours does not tell in which
-room it opened, and an alert must be the same before and after a restart. Kafka time is never earlier than event time by
-more than what intake lets pass (five minutes), so looking from a while before the event time finds it.
+room it opened, and what is said of it must be the same before and after a restart. Kafka time is never earlier than
+event time by more than what intake lets pass (five minutes), so looking from a while before the event time finds it.
 
 A broker that is away raises nothing: nothing comes until it is back. `heard` tells since when.
 """
@@ -13,19 +13,18 @@ A broker that is away raises nothing: nothing comes until it is back. `heard` te
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import BaseModel, ValidationError
 
-from alerts.pager.alerts import oldest_opening_ms
-from alerts.pager.config import PagerConfig
-from alerts.pager.consumer import REFUSALS, RETRY_S, heard_ms, lanes, open_consumer, reached, start_at
+from alerts.consumer import REFUSALS, RETRY_S, heard_ms, lanes, open_consumer, reached, start_at
 from schemas.errors import BrokerRefused
 from schemas.events import FuseEvent, FuseState, Watchlist
 from schemas.rights import missing
+from schemas.topics import TopicNames
 
 AWAY_AFTER_S: Final = 10.0
 LOOK_BACK_MS: Final = 60 * 60_000
@@ -34,6 +33,7 @@ SLACK_MS: Final = 10 * 60_000
 _FETCH_WAIT_MS: Final = 100
 _LOOK_S: Final = 1.0
 _RECORDS_AT_ONCE: Final = 2_000
+_STATES_AT_ONCE: Final = 500
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +45,31 @@ class Known(NamedTuple):
     known_ms: int
 
 
+class Source(Protocol):
+    """Where to read. `client` are keyword arguments that every aiokafka client takes."""
+
+    @property
+    def client(self) -> Mapping[str, Any]:
+        """What every client takes."""
+
+    @property
+    def topics(self) -> TopicNames:
+        """The names."""
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the signals, events and states have."""
+
+
 class Sink(Protocol):
     """Who takes in what the follower reads."""
 
-    def rebuilt(self, events: list[Known], states: list[Known]) -> None:
-        """Take in everything up to now: events in order, the latest state of each product. Called once."""
+    async def rebuilt(self, events: list[Known], states: Iterable[Known]) -> None:
+        """Take in everything up to now: events in order, the latest state of each product. Called once.
+
+        The states are parsed while they are gone through: there may be a million of them. The watch lists of the last
+        hour, oldest first, have come before.
+        """
 
     def event(self, event: FuseEvent, known_ms: int) -> None:
         """Take in the next fuse event."""
@@ -58,19 +78,19 @@ class Sink(Protocol):
         """Take in a product's latest state."""
 
     def watchlist(self, partition: int, watchlist: Watchlist | None) -> None:
-        """Take in the latest watch list of a partition."""
+        """Take in the next watch list of a partition."""
 
 
 class Follower:
     """Reads for one sink. `clock` returns seconds since 1970."""
 
-    def __init__(self, config: PagerConfig, sink: Sink, clock: Callable[[], float] = time.time) -> None:
-        self._config = config
+    def __init__(self, source: Source, sink: Sink, clock: Callable[[], float] = time.time) -> None:
+        self._source = source
         self._sink = sink
         self._clock = clock
-        self._states = lanes(config.topics.fuse_state, config.partitions)
-        self._events = lanes(config.topics.fuse_events, config.partitions)
-        self._watchlists = lanes(config.topics.watchlist, 1)
+        self._states = lanes(source.topics.fuse_state, source.partitions)
+        self._events = lanes(source.topics.fuse_events, source.partitions)
+        self._watchlists = lanes(source.topics.watchlist, 1)
         self._positions: dict[TopicPartition, int] = {}
         self._away = False
         self.heard = 0.0
@@ -86,7 +106,7 @@ class Follower:
         """Rebuild, then follow, until cancelled. Raises BrokerRefused."""
         while True:
             try:
-                async with open_consumer(self._config.client, wait_ms=_FETCH_WAIT_MS) as consumer:
+                async with open_consumer(self._source.client, wait_ms=_FETCH_WAIT_MS) as consumer:
                     if not self.ready.is_set():
                         await self._rebuild(consumer)
                     start_at(consumer, self._positions)
@@ -102,34 +122,31 @@ class Follower:
         # The ends of the events are asked for first: what a state tells is then in the events that are read, or after.
         events_end = await consumer.end_offsets(self._events)
         compacted = [*self._states, *self._watchlists]
-        latest: dict[TopicPartition, dict[bytes, Known]] = {each: {} for each in compacted}
+        latest: dict[TopicPartition, dict[bytes, Known]] = {each: {} for each in self._states}
+        watchlists: list[Any] = []
         begin = await consumer.beginning_offsets(compacted)
         end = await consumer.end_offsets(compacted)
         start_at(consumer, begin)
         while not await reached(consumer, end):
             for partition, records in (await consumer.getmany(timeout_ms=200, max_records=_RECORDS_AT_ONCE)).items():
-                latest[partition].update({each.key: Known(each.value, each.timestamp) for each in records})
+                if partition in latest:
+                    latest[partition].update({each.key: Known(each.value, each.timestamp) for each in records})
+                else:
+                    watchlists += records
         self._positions = {each: await consumer.position(each) for each in compacted}
-        states = [
-            Known(state, known_ms)
-            for partition in self._states
-            for value, known_ms in latest[partition].values()
-            if (state := _parsed(FuseState, value)) is not None
-        ]
-        for key, (value, _) in latest[self._watchlists[0]].items():
-            self._take_watchlist(key, value)
-        events = await self._past_events(consumer, [each.value for each in states], events_end)
-        self._sink.rebuilt(events, states)
+        self._take_past_watchlists(watchlists)
+        kept = [each for partition in self._states for each in latest.pop(partition).values() if each.value is not None]
+        events = await self._past_events(consumer, await _oldest_opening_ms(kept), events_end)
+        await self._sink.rebuilt(events, _states(kept))
         self.heard = self._clock()
         self.ready.set()
-        log.info("pager.rebuilt states=%d events=%d seconds=%.1f", len(states), len(events), time.monotonic() - began)
+        log.info("follower.rebuilt states=%d events=%d seconds=%.1f", len(kept), len(events), time.monotonic() - began)
 
     async def _past_events(
-        self, consumer: AIOKafkaConsumer, states: list[FuseState], end: dict[TopicPartition, int]
+        self, consumer: AIOKafkaConsumer, opened_ms: int | None, end: dict[TopicPartition, int]
     ) -> list[Known]:
         """Read the events since the oldest open fuse opened, and those of the last hour."""
         now_ms = int(self._clock() * 1000)
-        opened_ms = oldest_opening_ms(states)
         since_ms = min(now_ms - LOOK_BACK_MS, now_ms if opened_ms is None else opened_ms) - SLACK_MS
         found = await consumer.offsets_for_times(dict.fromkeys(self._events, max(0, since_ms)))
         first = {each: at.offset if (at := found.get(each)) is not None else end[each] for each in self._events}
@@ -163,16 +180,24 @@ class Follower:
                     log.info("broker.back")
 
     def _take(self, partition: TopicPartition, record: Any) -> None:
-        if partition.topic == self._config.topics.fuse_events:
+        if partition.topic == self._source.topics.fuse_events:
             event = _parsed(FuseEvent, record.value)
             if event is None:
-                log.warning("pager.unreadable_event partition=%d offset=%d", partition.partition, record.offset)
+                log.warning("follower.unreadable_event partition=%d offset=%d", partition.partition, record.offset)
             else:
                 self._sink.event(event, record.timestamp)
-        elif partition.topic == self._config.topics.fuse_state:
+        elif partition.topic == self._source.topics.fuse_state:
             self._sink.state((record.key or b"").decode(errors="replace"), _parsed(FuseState, record.value))
         else:
             self._take_watchlist(record.key, record.value)
+
+    def _take_past_watchlists(self, records: list[Any]) -> None:
+        """Hand over the watch lists of the last hour, and older ones where there is none since."""
+        since_ms = int(self._clock() * 1000) - LOOK_BACK_MS
+        newest = {each.key: number for number, each in enumerate(records)}
+        for number, each in enumerate(records):
+            if each.timestamp >= since_ms or newest[each.key] == number:
+                self._take_watchlist(each.key, each.value)
 
     def _take_watchlist(self, key: bytes | None, value: bytes | None) -> None:
         if key is not None and key.isdigit():
@@ -192,3 +217,28 @@ def _parsed(model: type[BaseModel], value: bytes | None) -> Any:
         return model.model_validate_json(value)
     except ValidationError:
         return None
+
+
+def _states(records: Iterable[Known]) -> Iterator[Known]:
+    for value, known_ms in records:
+        state = _parsed(FuseState, value)
+        if state is not None:
+            yield Known(state, known_ms)
+
+
+async def _oldest_opening_ms(records: list[Known]) -> int | None:
+    """Return the oldest opening of these states. Others have their turn in between, and no state is kept."""
+    oldest: int | None = None
+    for begin in range(0, len(records), _STATES_AT_ONCE):
+        found = oldest_opening_ms(each.value for each in _states(records[begin : begin + _STATES_AT_ONCE]))
+        oldest = min((each for each in (oldest, found) if each is not None), default=None)
+        await asyncio.sleep(0)
+    return oldest
+
+
+def oldest_opening_ms(states: Iterable[FuseState]) -> int | None:
+    """Return the event time of the oldest opening among the open fuses of these states, None when none is open."""
+    return min(
+        (entry.since for state in states for entry in state.fuses if entry.state == "open" and not entry.shadow),
+        default=None,
+    )

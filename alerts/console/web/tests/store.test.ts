@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MOST_EVENTS, merge, replace } from "../src/store.ts";
+import { delta, event, health, product, snapshot } from "./invented.ts";
+
+const p1 = product("p1");
+const p2 = product("p2", { sequence: 4 });
+
+test("a snapshot replaces all that was known", () => {
+  const before = replace(null, snapshot({ products: [p1], total: 1 }));
+  const after = replace(before, snapshot({ id: "b-1", products: [p2], total: 1 }));
+  assert.deepEqual([...after.products.keys()], ["p2"]);
+  assert.equal(after.id, "b-1");
+});
+
+test("a product that is gone leaves its sequence behind: an order has to expect it", () => {
+  const before = replace(null, snapshot({ products: [p2], total: 1 }));
+  const after = merge(before, delta({ gone: ["p2"], total: 0, events: [event("p2", 5, { type: "fuse.closed" })] }));
+  assert.equal(after.products.size, 0);
+  assert.equal(after.sequences.get("p2"), 5);
+  assert.equal(replace(after, snapshot()).sequences.get("p2"), 5);
+});
+
+test("what a delta leaves out, or has as null, has not changed and is the same object", () => {
+  const before = replace(null, snapshot({ products: [p1, p2], total: 7, health: health({ workers: 3 }) }));
+  const after = merge(before, delta({ total: null, watchlist: null, health: null, products: [{ ...p2, sequence: 5 }] }));
+  assert.equal(after.total, 7);
+  assert.equal(after.health, before.health);
+  assert.equal(after.watchlist, before.watchlist);
+  assert.equal(after.products.get("p1"), p1);
+  assert.equal(after.products.get("p2")?.sequence, 5);
+  assert.equal(merge(after, delta()).products, after.products);
+});
+
+test("an event that comes twice is listed once, the newest first", () => {
+  const before = replace(null, snapshot({ events: [event("p1", 1), event("p1", 2)] }));
+  const after = merge(before, delta({ events: [event("p1", 2), event("p1", 3)] }));
+  assert.deepEqual(after.events.map(({ sequence }) => sequence), [3, 2, 1]);
+  assert.equal(merge(after, delta({ events: [event("p1", 3)] })).events, after.events);
+});
+
+test("events are bounded", () => {
+  let state = replace(null, snapshot());
+  for (let round = 0; round < 8; round += 1) {
+    const events = Array.from({ length: 100 }, (_, index) => event("p1", round * 100 + index + 1));
+    state = merge(state, delta({ events }));
+  }
+  assert.equal(state.events.length, MOST_EVENTS);
+  assert.equal(state.events[0]?.sequence, 800);
+});
