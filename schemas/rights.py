@@ -96,7 +96,7 @@ def groups(application: str, channels: Collection[str] | None = None) -> dict[st
     return named | {f"pager {each}": (f"{application}-pager-{each}", "literal") for each in channels}
 
 
-def missing(error: Exception, operation: Operation, name: str = "") -> str:
+def missing(error: BaseException, operation: Operation, name: str = "") -> str:
     """Say which right is missing where a client was refused for that, else what the error says of itself.
 
     `name` is used where the error does not say on what.
