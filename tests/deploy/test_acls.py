@@ -69,4 +69,6 @@ def test_strimzi_gets_names_that_kubernetes_takes() -> None:
     assert "Live_Fuse.signals" in {each.spec.topicName for each in made}
     assert "live-fuse.signals" in {each.metadata.name for each in made}
     assert {each.spec.userName for each in users} == {f"Live_Fuse-{role}" for role in ROLES}
-    assert {each.metadata.labels.cluster for each in [*made, *users]} == {"east"}
+    assert (
+        {each.metadata.labels.cluster for each in made} == {each.metadata.labels.cluster for each in users} == {"east"}
+    )

@@ -5,6 +5,7 @@
         client(**cluster.client("livefuse-intake"))
 
 Clients log in at a SASL_SSL listener. The brokers know each other by their certificates, on listeners of their own.
+With `harness` each has one more, where nobody logs in and who comes may do all: for what a test sends and reads.
 """
 
 import ssl
@@ -41,6 +42,7 @@ class LockedCluster:
     bootstrap: str
     authority: Path
     passwords: Mapping[str, str]
+    harness: str = ""
 
     def client(self, user: str) -> dict[str, Any]:
         """Return the arguments of aiokafka's clients for a user."""
@@ -103,25 +105,34 @@ class _Grants(CreateAclsRequest):  # type: ignore[misc]
 
 @contextmanager
 def locked_brokers(
-    directory: Path, count: int, passwords: Mapping[str, str], settings: Mapping[str, object] | None = None
+    directory: Path,
+    count: int,
+    passwords: Mapping[str, str],
+    settings: Mapping[str, object] | None = None,
+    *,
+    harness: bool = False,
 ) -> Iterator[LockedCluster]:
     """Run so many brokers, each a controller too. Raises KafkaUnavailableError."""
     authority = _authority(directory)
     passwords = {ROOT: "root", **passwords}
     scram = [f"SCRAM-SHA-512=[name={user},password={word}]" for user, word in passwords.items()]
-    ports = [(free_port(), free_port(), free_port()) for _ in range(count)]
-    voters = ",".join(f"{number}@{HOST}:{controller}" for number, (_, _, controller) in enumerate(ports, 1))
+    ports = [(free_port(), free_port(), free_port(), free_port()) for _ in range(count)]
+    voters = ",".join(f"{number}@{HOST}:{controller}" for number, (_, _, controller, _) in enumerate(ports, 1))
+    open_to = ["User:ANONYMOUS"] if harness else []
     brokers = []
-    for number, (client, internal, controller) in enumerate(ports, 1):
+    for number, (client, internal, controller, plain) in enumerate(ports, 1):
+        listeners = f"CLIENT://{HOST}:{client},BROKER://{HOST}:{internal}" + (
+            f",HARNESS://{HOST}:{plain}" if harness else ""
+        )
         pair = _certificate(directory, f"broker-{number}")
         broker = KafkaBroker(
             directory / f"broker-{number}",
             settings={
                 "node.id": number,
                 "controller.quorum.voters": voters,
-                "listeners": f"CLIENT://{HOST}:{client},BROKER://{HOST}:{internal},CONTROLLER://{HOST}:{controller}",
-                "advertised.listeners": f"CLIENT://{HOST}:{client},BROKER://{HOST}:{internal}",
-                "listener.security.protocol.map": "CLIENT:SASL_SSL,BROKER:SSL,CONTROLLER:SSL",
+                "listeners": f"{listeners},CONTROLLER://{HOST}:{controller}",
+                "advertised.listeners": listeners,
+                "listener.security.protocol.map": "CLIENT:SASL_SSL,BROKER:SSL,CONTROLLER:SSL,HARNESS:PLAINTEXT",
                 "inter.broker.listener.name": "BROKER",
                 "ssl.keystore.type": "PEM",
                 "ssl.keystore.location": pair,
@@ -135,7 +146,9 @@ def locked_brokers(
                 ),
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 "allow.everyone.if.no.acl.found": "false",
-                "super.users": ";".join([f"User:{ROOT}", *(f"User:CN=broker-{each + 1}" for each in range(count))]),
+                "super.users": ";".join(
+                    [f"User:{ROOT}", *(f"User:CN=broker-{each + 1}" for each in range(count)), *open_to]
+                ),
                 **(settings or {}),
             },
             format_arguments=[part for each in scram for part in ("--add-scram", each)],
@@ -150,7 +163,8 @@ def locked_brokers(
         for broker in brokers:
             broker.wait_ready()
         bootstrap = ",".join(each.bootstrap for each in brokers)
-        yield LockedCluster(brokers, bootstrap, authority, passwords)
+        open_bootstrap = ",".join(f"{HOST}:{each[3]}" for each in ports) if harness else ""
+        yield LockedCluster(brokers, bootstrap, authority, passwords, open_bootstrap)
 
 
 def _answers(port: int, authority: Path) -> bool:
