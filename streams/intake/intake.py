@@ -37,6 +37,7 @@ from aiokafka.codec import has_snappy
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed
+from schemas.rights import missing, rights
 from schemas.topics import LARGEST_FRAME_BYTES, TopicNames
 from streams.client import (
     REFUSALS,
@@ -55,6 +56,7 @@ from streams.intake.parse import read_all, readers
 from streams.intake.record import Record
 from streams.intake.sources import UNREACHABLE_S, SourceTable
 from streams.intake.status import IntakeStatus
+from streams.rights import require_rights
 
 POLL_MS: Final = 100
 CHUNK: Final = 500
@@ -80,6 +82,7 @@ async def run(config: IntakeConfig, stop: asyncio.Event, status: IntakeStatus) -
     while await wait_for_broker(client, stop):
         intake = None
         try:
+            await require_rights(client, rights(config.topics, config.partitions, config.application)["intake"])
             await require_topics(client, _needed(config))
             idempotent = config.kafka.transactions
             if idempotent is None:
@@ -137,7 +140,7 @@ class Intake:
             await self._producer.start()
             await self._consumer.start()
         except REFUSALS as error:
-            raise BrokerRefused(f"the broker at {where} refuses the intake: {error!r}") from error
+            raise BrokerRefused(f"the broker at {where} refuses the intake: {missing(error, 'Read')}") from error
         except KafkaError as error:
             raise BrokerUnavailable(f"the broker at {where} went away: {error!r}.") from error
         log.info("intake.joined group=%s-intake", self._config.application)
@@ -256,7 +259,8 @@ class Intake:
         try:
             await (await self._producer.send(topic, value, partition=partition))
         except KafkaError as error:
-            raise SendFailed(f"{topic}[{partition}] does not take a frame of {len(value)} bytes: {error!r}") from error
+            why = missing(error, "Write", topic)
+            raise SendFailed(f"{topic}[{partition}] does not take a frame of {len(value)} bytes: {why}") from error
 
     async def _send_letters(self, topic: str, batch: Batch) -> None:
         try:
@@ -264,7 +268,7 @@ class Intake:
         except (MessageSizeTooLargeError, RecordListTooLargeError):
             raise
         except KafkaError as error:
-            raise SendFailed(f"{topic}[0] does not take dead letters: {error!r}") from error
+            raise SendFailed(f"{topic}[0] does not take dead letters: {missing(error, 'Write', topic)}") from error
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -319,7 +323,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
 async def _survive(error: KafkaError) -> None:
     """Wait a little after an error that may pass; raise BrokerRefused or BrokerError for one that will not."""
     if isinstance(error, REFUSALS):
-        raise BrokerRefused(f"the broker refuses to let the intake read: {error!r}") from error
+        raise BrokerRefused(f"the broker refuses to let the intake read: {missing(error, 'Read')}") from error
     if not error.retriable:
         raise BrokerError(f"the intake cannot read: {error!r}") from error
     log.warning("intake.read_failed %r", error)
