@@ -14,6 +14,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import merge
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -63,10 +65,10 @@ class Source(Protocol):
 class Sink(Protocol):
     """Who takes in what the follower reads."""
 
-    async def rebuilt(self, events: list[Known], states: Iterable[Known]) -> None:
+    async def rebuilt(self, events: Iterable[Known], states: Iterable[Known]) -> None:
         """Take in everything up to now: events in order, the latest state of each product. Called once.
 
-        The states are parsed while they are gone through: there may be a million of them. The watch lists of the last
+        Both are parsed while they are gone through, once: there may be a million of them. The watch lists of the last
         hour, oldest first, have come before.
         """
 
@@ -136,29 +138,32 @@ class Follower:
         self._take_past_watchlists(watchlists)
         kept = [each for partition in self._states for each in latest.pop(partition).values() if each.value is not None]
         events = await self._past_events(consumer, await _oldest_opening_ms(kept), events_end)
-        await self._sink.rebuilt(events, _states(kept))
+        await self._sink.rebuilt(in_order(events), _states(kept))
         self.heard = self._clock()
         self.ready.set()
-        log.info("follower.rebuilt states=%d events=%d seconds=%.1f", len(kept), len(events), time.monotonic() - began)
+        log.info(
+            "follower.rebuilt states=%d events=%d seconds=%.1f",
+            len(kept),
+            sum(map(len, events)),
+            time.monotonic() - began,
+        )
 
     async def _past_events(
         self, consumer: AIOKafkaConsumer, opened_ms: int | None, end: dict[TopicPartition, int]
-    ) -> list[Known]:
-        """Read the events since the oldest open fuse opened, and those of the last hour."""
+    ) -> list[list[Known]]:
+        """Read the events since the oldest open fuse opened, and those of the last hour, for each partition."""
         now_ms = int(self._clock() * 1000)
         since_ms = min(now_ms - LOOK_BACK_MS, now_ms if opened_ms is None else opened_ms) - SLACK_MS
         found = await consumer.offsets_for_times(dict.fromkeys(self._events, max(0, since_ms)))
         first = {each: at.offset if (at := found.get(each)) is not None else end[each] for each in self._events}
         start_at(consumer, first)
-        events = []
+        events: dict[TopicPartition, list[Known]] = {each: [] for each in self._events}
         while not await reached(consumer, end):
-            for records in (await consumer.getmany(timeout_ms=200, max_records=_RECORDS_AT_ONCE)).values():
-                for record in records:
-                    event = _parsed(FuseEvent, record.value)
-                    if event is not None:
-                        events.append(Known(event, record.timestamp))
+            batches = await consumer.getmany(timeout_ms=200, max_records=_RECORDS_AT_ONCE)
+            for partition, records in batches.items():
+                events[partition] += [Known(each.value, each.timestamp) for each in records]
         self._positions |= {each: await consumer.position(each) for each in self._events}
-        return events
+        return list(events.values())
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         began = self._clock()
@@ -223,6 +228,22 @@ def _states(records: Iterable[Known]) -> Iterator[Known]:
         state = _parsed(FuseState, value)
         if state is not None:
             yield Known(state, known_ms)
+
+
+def in_order(partitions: Iterable[list[Known]]) -> Iterator[Known]:
+    """Yield the events of all partitions by time, and never two of one partition in another order than theirs."""
+    for _, (value, known_ms) in merge(*map(_by_time, partitions), key=itemgetter(0)):
+        event = _parsed(FuseEvent, value)
+        if event is not None:
+            yield Known(event, known_ms)
+
+
+def _by_time(records: list[Known]) -> Iterator[tuple[int, Known]]:
+    # Workers have clocks of their own: within a partition a later record may bear an earlier time.
+    latest = 0
+    for each in records:
+        latest = max(latest, each.known_ms)
+        yield latest, each
 
 
 async def _oldest_opening_ms(records: list[Known]) -> int | None:

@@ -193,6 +193,10 @@ class Settings(BaseModel):
         """The consumer group of the workers."""
         return f"{self.application}-worker"
 
+    def without_channels(self) -> Self:
+        """Return the same settings for a pager that tells Alertmanagers only."""
+        return self.model_copy(update={"pager": self.pager.model_copy(update={"channel": ()})})
+
     def kafka_config(self) -> KafkaConfig:
         """Return how to reach the broker. ConfigurationError when none is configured, or certificates are no good."""
         if self.bootstrap_servers is None:

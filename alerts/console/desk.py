@@ -16,19 +16,18 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID, uuid5
 from weakref import WeakValueDictionary
 
 from alerts.console.audit import Audit, AuditUnavailable, line
 from alerts.console.identity import Identity
 from alerts.console.meter import Meter
-from alerts.console.models import Product
+from alerts.console.order import Asked, Commanded, Outcome, Products, Told, Wish, command_id_of, content_of
 from alerts.console.refused import Refused
 from alerts.console.writer import NotWritten, Writer
 from schemas.audit import AuditEntry
-from schemas.commands import Action, Command, encode_command
+from schemas.commands import Command, encode_command
 from schemas.events import NAMESPACE, FuseEvent
 
 ANSWER_WITHIN_S: Final = 3.0
@@ -48,80 +47,9 @@ _RETRY_S: Final = 1.0
 _KEPT_MS: Final = 24 * 3_600_000
 _MOST_UNCLAIMED: Final = 5_000
 
-Outcome = Literal["applied", "rejected", "pending"]
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-class Products(Protocol):
-    """What the desk has to know of products. The board tells."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether everything of before is read."""
-
-    def product(self, product_id: str) -> Product | None:
-        """Return the product as the page shows it; None when nothing is to be said of it."""
-
-    def sequence(self, product_id: str) -> int | None:
-        """Return the sequence of the last event that is known; None when nothing was ever read of the product."""
-
-    def room(self, product_id: str) -> str | None:
-        """Return the room in which the product was last seen."""
-
-
-class Wish(NamedTuple):
-    """What somebody wants done to one product, as it was seen."""
-
-    product_id: str
-    expected_sequence: int
-
-
-class Asked(NamedTuple):
-    """One order, for one product or for many of a room."""
-
-    request_id: UUID
-    action: Action
-    reason: str
-    wishes: tuple[Wish, ...]
-    rule: str | None = None
-    sku_id: str | None = None
-    room_id: str | None = None
-    duration_s: int | None = None
-
-
-class Told(NamedTuple):
-    """What came of the order for one product. `repeated`: it was asked for before."""
-
-    command_id: str
-    product_id: str
-    outcome: Outcome
-    rejected: str | None
-    events: tuple[FuseEvent, ...]
-    repeated: bool
-
-
-@dataclass(slots=True)
-class Commanded:
-    """A command of which there is a line in the audit, and what is known of it."""
-
-    entry: AuditEntry
-    is_ours: bool
-    events: dict[int, FuseEvent] = field(default_factory=dict)
-    outcome: str | None = None
-    detail: str | None = None
-    answered: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def command_id(self) -> str:
-        """The id, which the pipeline obeys once."""
-        return self.entry.command_id or ""
-
-
-def command_id_of(actor: str, request_id: UUID, product_id: str) -> str:
-    """Return the id of a command: the same for the same order. No actor and no product id can hold a line feed."""
-    return str(uuid5(NAMESPACE, f"console\n{actor}\n{request_id}\n{product_id}"))
 
 
 class Desk:
@@ -239,7 +167,7 @@ class Desk:
         for wish in asked.wishes:
             entry = self._entry(who, client, asked, wish)
             before = known.get(wish.product_id)
-            if before is not None and _content(before.entry) != _content(entry):
+            if before is not None and content_of(before.entry) != content_of(entry):
                 raise Refused(409, "request_id_used", "This request_id was used for another order.")
             if before is not None and before.outcome != "not_sent":
                 if before.outcome is None and not before.is_ours:
@@ -400,6 +328,7 @@ class Desk:
         # A command that was given up may have come through after all; never the other way round.
         if entry.what == "outcome" and found is not None and found.outcome in {None, "not_sent"}:
             found.outcome, found.detail = entry.outcome, entry.detail
+            found.answered.set()
 
     def _remember(self, commanded: Commanded) -> None:
         entry = commanded.entry
@@ -416,18 +345,3 @@ class Desk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _content(entry: AuditEntry) -> tuple[object, ...]:
-    """Return what makes two orders the same."""
-    duration_ms = None if entry.expires_at is None else entry.expires_at - entry.at
-    return (
-        entry.action,
-        entry.product_id,
-        entry.sku_id,
-        entry.rule,
-        entry.room_id,
-        entry.reason,
-        entry.expected_sequence,
-        duration_ms,
-    )

@@ -17,13 +17,14 @@ from aiohttp.typedefs import Middleware
 from alerts.console.accounts import Accounts
 from alerts.console.audit import Audit
 from alerts.console.config import ConsoleConfig
-from alerts.console.desk import Desk, Products
+from alerts.console.desk import Desk
 from alerts.console.guard import Guard
 from alerts.console.identity import Identity
 from alerts.console.ledger import Ledger
 from alerts.console.login import Login
 from alerts.console.meter import Meter
 from alerts.console.oidc import Oidc
+from alerts.console.order import Products
 from alerts.console.orders import Orders
 from alerts.console.orphans import Orphans
 from alerts.console.proxy import Proxy

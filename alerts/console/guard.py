@@ -1,7 +1,7 @@
 """The guard stands before every request: where from, who, may they, is it our own page that asks.
 
     path ─▶ proxy header? ─▶ session ─▶ role ─▶ origin and CSRF token (all but GET) ─▶ the operation
-     400      403 + audit      401       403       403
+     400      403              401       403       403
 
 What has no entry in the list of routes does not exist, except for the files of the page, which anybody may have. Every
 refusal is counted and stands in the audit; a flood of them is folded. Nothing in an answer repeats what was sent.
@@ -116,6 +116,9 @@ class Guard:
                 raise Refused(401, "no_session", "Sign in first.")
             if not who.may(route.role):
                 raise Refused(403, "role", f"This needs the role {route.role}.")
+            if not self._audit.ready.is_set():
+                # Which sessions were ended stands in the audit: until that is read, this one may have been.
+                raise Refused(503, "starting", "The console is still reading what was before.", retry_after=1)
         if request.method not in _SAFE:
             self._check_origin(request)
             if route.role is not None and who is not None:

@@ -29,7 +29,7 @@ COLUMNS: Final = tuple(AuditEntry.model_fields)
 
 _QUERY: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 _ABOUT_SESSIONS: Final = ("login", "logout", "login_failed")
-_DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """A spreadsheet takes a cell that begins so for a formula."""
 
 _ROWS_AT_ONCE: Final = 500

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from alerts.console import models
 from alerts.console.accounts import Accounts, Busy, account_name
-from alerts.console.audit import Audit, line
+from alerts.console.audit import Audit, AuditUnavailable, line
 from alerts.console.config import ConsoleConfig
 from alerts.console.guard import CLIENT
 from alerts.console.identity import IDENTITY, Identity
@@ -135,7 +135,12 @@ class Login:
     async def _logout(self, request: web.Request) -> web.StreamResponse:
         who = request[IDENTITY]
         self._sessions.revoke(who.session_id)
-        self._audit.note(line("logout", who, request[CLIENT], self._audit.now_ms, status=200))
+        entry = line("logout", who, request[CLIENT], self._audit.now_ms, status=200)
+        try:
+            # A console that starts later knows from this line alone that the session is over.
+            await self._audit.write(entry)
+        except AuditUnavailable:
+            self._audit.note(entry)
         response = answer(self._about(None))
         self._sessions.take(response)
         return response

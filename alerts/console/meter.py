@@ -7,7 +7,7 @@ class Meter(Protocol):
     """Counters of the console. All arguments come from small fixed sets, so they may be labels."""
 
     def commands(self, action: str, outcome: str) -> None:
-        """Count an order and what came of it: applied, rejected, pending, conflict, not_sent, repeated."""
+        """Count an order and what came of it: applied, rejected, conflict, wrong_room, not_sent, unknown."""
 
     def refused(self, reason: str) -> None:
         """Count a request that was turned down, by the code of the refusal."""

@@ -16,7 +16,8 @@ from aiokafka.errors import KafkaError
 
 from alerts.console.audit import Audit
 from alerts.console.config import ConsoleConfig
-from alerts.console.desk import SEND_WITHIN_S, Commanded, Desk
+from alerts.console.desk import SEND_WITHIN_S, Desk
+from alerts.console.order import Commanded
 from alerts.consumer import lanes, open_consumer, reached, start_at
 
 ANSWERED_AFTER_MS: Final = 5_000

@@ -202,7 +202,7 @@ class Console:
             for work in (self.follower.run(), self.doors.run(), self.hub.run(), self._vitals.run(), self._forget()):
                 tasks.create_task(work)
 
-    async def rebuilt(self, events: list[Known], states: Iterable[Known]) -> None:
+    async def rebuilt(self, events: Iterable[Known], states: Iterable[Known]) -> None:
         """Take in what was before this console."""
         # Nobody has seen anything yet: who comes then gets a snapshot.
         with self.board.in_bulk():
@@ -210,7 +210,7 @@ class Console:
                 self.board.take_state(state.product_id, state)
                 if number % _TURN == 0:
                     await asyncio.sleep(0)
-            for number, (event, known_ms) in enumerate(sorted(events, key=lambda known: known.known_ms)):
+            for number, (event, known_ms) in enumerate(events):
                 if self.board.take_event(event, known_ms):
                     self.doors.event(event, live=False)
                 if number % _TURN == 0:

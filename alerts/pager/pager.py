@@ -140,7 +140,7 @@ class Pager:
             *(each.delivery.run() for each in self._subscriptions),
         ]
 
-    async def rebuilt(self, events: list[Known], states: Iterable[Known]) -> None:
+    async def rebuilt(self, events: Iterable[Known], states: Iterable[Known]) -> None:
         """Take in what was before this pager."""
         now_ms = int(self._clock() * 1000)
         for event, known_ms in events:

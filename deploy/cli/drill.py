@@ -1,11 +1,12 @@
 """`livefuse drill`: does a page arrive? Tried with complaints about a product that does not exist."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deploy.cli.options import AsJson, ConfigFile, load_settings
-from deploy.cli.output import note, printable, write, write_json, write_table
+from deploy.cli.output import note, write, write_json, write_table
 
 if TYPE_CHECKING:
     from deploy.drill.drill import Drill
@@ -43,23 +44,21 @@ def drill(
     """
     import asyncio
 
+    from deploy.drill.picture import COLUMNS, row
+
     if hold >= timeout:
         raise typer.BadParameter(f"must be less than --timeout, {timeout:g}", param_hint="--hold")
     settings = load_settings(config)
     try:
-        done = asyncio.run(_drill(settings, rule, room, (timeout, hold)))
+        draws = sys.stdout.isatty() and not as_json
+        done = asyncio.run(_drill(settings, rule, room, (timeout, hold), draws=draws))
     except asyncio.CancelledError:
         raise typer.Exit(130) from None
     if as_json:
         write_json(_as_json(done))
     else:
-        write_table(
-            ["step", "ms", "result"],
-            [
-                [each.name, each.ms, ": ".join(filter(None, (each.outcome, printable(each.told))))]
-                for each in done.steps.all
-            ],
-        )
+        if not draws:
+            write_table(COLUMNS, map(row, done.steps.all))
         write()
         missing = sum(each.outcome == "missing" for each in done.steps.all)
         write(f"{missing} of {len(done.steps.all)} steps are missing." if missing else "Everything arrived.")
@@ -68,12 +67,16 @@ def drill(
     raise typer.Exit(0 if done.steps.passed else 1)
 
 
-async def _drill(settings: "Settings", rule_id: str, room_id: str | None, seconds: tuple[float, float]) -> "Drill":
+async def _drill(
+    settings: "Settings", rule_id: str, room_id: str | None, seconds: tuple[float, float], *, draws: bool
+) -> "Drill":
     import asyncio
     import signal
+    from contextlib import nullcontext
 
     from deploy.drill.drill import Drill
     from deploy.drill.exercise import prepare
+    from deploy.drill.picture import drawn
     from deploy.rule_sets import in_force
 
     if (me := asyncio.current_task()) is not None:
@@ -84,7 +87,8 @@ async def _drill(settings: "Settings", rule_id: str, room_id: str | None, second
     try:
         async with running:
             note(f"exercise {exercise.product_id}: {exercise.number} complaints, rule {rule_id}")
-            await running.run()
+            async with drawn(running.steps) if draws else nullcontext():
+                await running.run()
     except asyncio.CancelledError:
         note("interrupted; nothing is left open" if running.is_over else _left_open(running))
         raise

@@ -48,6 +48,9 @@ def pager(
         bool,
         typer.Option("--check", help="Send a test to every Alertmanager and channel, say what came of it, and end."),
     ] = False,
+    channels: Annotated[
+        bool, typer.Option("--channels/--no-channels", help="Whether the channels of the settings are told, too.")
+    ] = True,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -62,7 +65,8 @@ def pager(
     if check:
         from deploy.cli.options import load_settings
 
-        found = check_channels(load_settings(config))
+        settings = load_settings(config)
+        found = check_channels(settings if channels else settings.without_channels())
         for doubt in found.doubts:
             note(f"warning: {doubt}")
         if as_json:
@@ -73,7 +77,8 @@ def pager(
                 [[each.channel, each.problem or "accepted", f"{each.seconds:.2f}"] for each in found.trials],
             )
         raise typer.Exit(1 if any(each.problem for each in found.trials) else 0)
-    raise typer.Exit(run(_begin(config, as_json=as_json)))
+    settings = _begin(config, as_json=as_json)
+    raise typer.Exit(run(settings if channels else settings.without_channels()))
 
 
 def _begin(config: "Path | None", *, as_json: bool) -> "Settings":

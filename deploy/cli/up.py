@@ -31,6 +31,13 @@ def up(
     console: Annotated[
         bool, typer.Option("--console/--no-console", help="Run the live console, or leave it out.")
     ] = True,
+    real_channels: Annotated[
+        bool,
+        typer.Option(
+            "--real-channels",
+            help="Also tell the channels of the settings of a sale that is simulated, or on the embedded broker.",
+        ),
+    ] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,15 +46,18 @@ def up(
     Intake, workers, console and a simulated sale; on an embedded broker, if none is configured. Ctrl-C ends all that it
     started. Where no way to sign in is configured, the console gets two accounts for as long as it runs.
 
-    With monitoring there is a pager, too. Ports are chosen, or named by LIVEFUSE_MONITORING__PROMETHEUS_PORT and so on.
+    With monitoring there is a pager, too, which tells the Alertmanager that runs beside it, and the channels of the
+    settings if the sale is real. Ports are chosen, or named by LIVEFUSE_MONITORING__PROMETHEUS_PORT and so on.
     """
     import asyncio
 
     from deploy.up.run import Plan, run
     from deploy.up.screen import Dashboard, JsonLines, PlainLines, Screen
 
+    if real_channels and not with_monitoring:
+        raise typer.BadParameter("needs --with-monitoring: without it there is no pager", param_hint="--real-channels")
     settings = load_settings(config)
     screen: Screen = JsonLines() if as_json else Dashboard() if sys.stdout.isatty() else PlainLines()
     root = context.find_root()
     pager = isinstance(root.command, TyperGroup) and "pager" in root.command.commands
-    asyncio.run(run(Plan(settings, config, workers, demo, with_monitoring, pager, console), screen))
+    asyncio.run(run(Plan(settings, config, workers, demo, with_monitoring, pager, console, real_channels), screen))

@@ -12,13 +12,15 @@ Outcome = Literal["ok", "missing", "skipped"]
 class Step:
     """One step. `ms`: when it was seen, since the first complaint was sent; None: it was not.
 
-    `told` says what there is to say: whom it went to, what is missing and what to do, or why nothing had to happen.
+    `is_over`: what became of it is known; until then it counts as missing. `told` says what there is to say: whom it
+    went to, what is missing and what to do, or why nothing had to happen.
     """
 
     name: str
     outcome: Outcome = "missing"
     ms: int | None = None
     told: str = "what comes before it did not happen"
+    is_over: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a program."""
@@ -54,14 +56,15 @@ class Steps:
         late = not self.is_late and step.ms > 1000 * self.within_s
         step.outcome = "missing" if late else "ok"
         step.told = "; ".join(each for each in (f"later than {self.within_s:g} s" * late, told) if each)
+        step.is_over = True
 
     def failed(self, step: Step, told: str) -> None:
         """Note what is missing, and what to do."""
-        step.outcome, step.told = "missing", told
+        step.outcome, step.told, step.is_over = "missing", told, True
 
     def skipped(self, step: Step, told: str) -> None:
         """Note that nothing has to happen here."""
-        step.outcome, step.told = "skipped", told
+        step.outcome, step.told, step.is_over = "skipped", told, True
 
     @property
     def left_s(self) -> float:

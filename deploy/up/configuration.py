@@ -34,7 +34,7 @@ def write(directory: Path, ports: Ports, application: str) -> tuple[Path, Path]:
         (rules / path.name).write_text(RUNBOOK.sub(rf"{pages}/\1.md", path.read_text()))
     prometheus, alertmanager = directory / "prometheus.yml", directory / "alertmanager.yml"
     prometheus.write_text(yaml.safe_dump(_prometheus(rules, ports, application)))
-    alertmanager.write_text(yaml.safe_dump(_alertmanager()))
+    alertmanager.write_text(yaml.safe_dump(_alertmanager(directory)))
     return prometheus, alertmanager
 
 
@@ -61,7 +61,9 @@ def _targets(ports: Sequence[int]) -> list[dict[str, list[str]]]:
     return [{"targets": [f"{HOST}:{port}" for port in ports]}] if ports else []
 
 
-def _alertmanager() -> dict[str, Any]:
+def _alertmanager(directory: Path) -> dict[str, Any]:
     read: dict[str, Any] = yaml.safe_load((_HERE / "alertmanager.yml").read_text())
     read["receivers"] = [{"name": each["name"]} for each in read["receivers"]]
+    # There are no templates: an Alertmanager tells its configuration, and this tells whose it is.
+    read["templates"] = [str(directory / "*.tmpl")]
     return read

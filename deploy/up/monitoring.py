@@ -60,10 +60,20 @@ class Monitoring:
             await child.start()
 
     async def answers(self) -> bool:
-        """Tell whether Prometheus and Alertmanager are ready. Grafana, which needs longer, is not waited for."""
+        """Tell whether Prometheus and Alertmanager are ready, and these two: others might answer at their ports.
+
+        Grafana, which needs longer, is not waited for.
+        """
+        prometheus, alertmanager = self._urls["prometheus"], self._urls["alertmanager"]
+        ours = str(self._directory)
         async with aiohttp.ClientSession(timeout=ANSWER_S) as session:
-            urls = (self._urls["prometheus"], self._urls["alertmanager"])
-            return all(await asyncio.gather(*(_is_ready(session, f"{url}/-/ready") for url in urls)))
+            found = await asyncio.gather(
+                _answers(session, f"{prometheus}/-/ready"),
+                _answers(session, f"{prometheus}/api/v1/status/flags", ours),
+                _answers(session, f"{alertmanager}/-/ready"),
+                _answers(session, f"{alertmanager}/api/v2/status", ours),
+            )
+        return all(found)
 
     async def look_after(self) -> None:
         """Start what has ended by itself again."""
@@ -117,9 +127,10 @@ class Monitoring:
         }
 
 
-async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
+async def _answers(session: aiohttp.ClientSession, url: str, words: str = "") -> bool:
+    """Tell whether somebody answers 200 there, with these words in it."""
     try:
         async with session.get(url) as answer:
-            return answer.status == HTTPStatus.OK
+            return answer.status == HTTPStatus.OK and words in await answer.text()
     except (aiohttp.ClientError, TimeoutError):
         return False

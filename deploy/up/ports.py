@@ -1,9 +1,12 @@
 """The ports on which everything serves when `up` runs with monitoring: those of the settings, else free ones."""
 
+import socket
 from dataclasses import dataclass
 
-from deploy.embedded import free_port
+from deploy.embedded import HOST, free_port
 from deploy.settings import Settings
+from deploy.sources import variable
+from schemas.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,11 @@ class Ports:
 
 
 def choose(settings: Settings, workers: int, *, pager: bool, grafana: bool, console: bool = False) -> Ports:
-    """Choose the ports. Workers after the first have those that follow its own, if the settings name one."""
+    """Choose the ports. Workers after the first have those that follow its own, if the settings name one.
+
+    ConfigurationError when somebody else listens on a port of monitoring: what is meant for ours would go there.
+    """
+    _refuse_taken(settings, grafana=grafana)
     first = settings.worker.web_port
     taken = {
         settings.intake.web_port,
@@ -47,3 +54,21 @@ def choose(settings: Settings, workers: int, *, pager: bool, grafana: bool, cons
         grafana=free(settings.monitoring.grafana_port) if grafana else None,
         console=free(settings.console.web_port) if console else None,
     )
+
+
+def _refuse_taken(settings: Settings, *, grafana: bool) -> None:
+    problems = [
+        f"{variable(f'monitoring.{name}')}={port}: something listens there already; end it, or name another port"
+        for name, port in settings.monitoring.model_dump().items()
+        if port and (grafana or name != "grafana_port") and _is_taken(port)
+    ]
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+
+
+def _is_taken(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return True
+    return False

@@ -24,8 +24,8 @@ CONSOLE_GRACE_S: Final = 1.5
 class Processes:
     """An intake, workers, and perhaps a console, a pager and a simulator, against the broker that the settings name.
 
-    With `ports` the processes serve their metrics there, and with a port for it there is a pager; with `sign_in` there
-    is a console.
+    With `ports` the processes serve their metrics there, and with a port for it there is a pager; `channels`: whether
+    it tells the channels of the settings. With `sign_in` there is a console.
     """
 
     def __init__(
@@ -36,6 +36,8 @@ class Processes:
         tell: Tell,
         ports: Ports | None = None,
         sign_in: SignIn | None = None,
+        *,
+        channels: bool = False,
     ) -> None:
         environment = {
             "LIVEFUSE_BOOTSTRAP_SERVERS": ",".join(settings.bootstrap_servers or ()),
@@ -58,7 +60,8 @@ class Processes:
                 "LIVEFUSE_PAGER__WEB_PORT": str(ports.pager),
                 "LIVEFUSE_PAGER__ALERTMANAGER__URLS": f"http://{HOST}:{ports.alertmanager}",
             }
-            self._pagers.append(Child("pager", ["pager", "--json"], environment | own, tell))
+            arguments = ["pager", "--json", "--channels" if channels else "--no-channels"]
+            self._pagers.append(Child("pager", arguments, environment | own, tell))
         self._consoles = []
         if sign_in:
             own = {"LIVEFUSE_CONSOLE__WEB_PORT": str(ports.console)} if ports and ports.console else {}

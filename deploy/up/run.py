@@ -35,7 +35,8 @@ JOIN_QUICKLY: Final = timedelta(seconds=6)
 class Plan:
     """What to run. `demo` None: feed the simulator where nothing of the shop's can be mixed up with it.
 
-    `pager`: run one too, where there is monitoring. `console`: run one.
+    `pager`: run one too, where there is monitoring. `console`: run one. `real_channels`: the pager tells the channels
+    of the settings whatever the sale is; else only of a sale that is neither simulated nor on the embedded broker.
     """
 
     settings: Settings
@@ -45,6 +46,7 @@ class Plan:
     monitoring: bool = False
     pager: bool = False
     console: bool = True
+    real_channels: bool = False
 
 
 async def run(plan: Plan, screen: Screen) -> None:
@@ -69,7 +71,11 @@ async def run(plan: Plan, screen: Screen) -> None:
         entrance = sign_in(settings) if plan.console else None
         if entrance:
             stack.callback(entrance.forget)
-        processes, monitoring = _prepare(stack, plan, settings, programs, screen, entrance)
+        if plan.demo is None and watcher.picture.records:
+            screen.notice("the input topics hold records already, so the simulated sale is left out; --demo feeds it")
+        feeds = feeds_simulation(plan, watcher.picture.records)
+        channels = tells_channels(plan, feeds=feeds, embedded=broker is not None)
+        processes, monitoring = _prepare(stack, plan, settings, programs, screen, entrance, channels=channels)
         if monitoring:
             await monitoring.start()
         await processes.start()
@@ -84,8 +90,9 @@ async def run(plan: Plan, screen: Screen) -> None:
                 "seconds": round(time.monotonic() - began, 1),
                 **({"console": entrance.facts} if entrance else {}),
                 **({"monitoring": monitoring.addresses} if monitoring else {}),
+                **_told_of(plan, settings, channels=channels),
             })  # fmt: skip
-            if _feeds(plan, watcher, screen):
+            if feeds:
                 await processes.start_simulator()
             await course.stay()
 
@@ -106,6 +113,8 @@ def _prepare(
     programs: Programs | None,
     screen: Screen,
     entrance: SignIn | None,
+    *,
+    channels: bool,
 ) -> tuple[Processes, Monitoring | None]:
     """Make what is to be started, so that it ends in order with the stack."""
     if programs is None:
@@ -115,7 +124,7 @@ def _prepare(
     ports = choose(
         settings, plan.workers, pager=plan.pager, grafana=programs.grafana is not None, console=entrance is not None
     )
-    processes = Processes(settings, plan.config_file, plan.workers, screen.notice, ports, entrance)
+    processes = Processes(settings, plan.config_file, plan.workers, screen.notice, ports, entrance, channels=channels)
     monitoring = Monitoring(programs, ports, settings.application, screen.notice)
 
     async def end() -> None:
@@ -139,10 +148,22 @@ async def _watch(stack: AsyncExitStack, settings: Settings, screen: Screen) -> W
     return watcher
 
 
-def _feeds(plan: Plan, watcher: Watcher, screen: Screen) -> bool:
-    if plan.demo is None and watcher.picture.records:
-        screen.notice("the input topics hold records already, so the simulated sale is left out; --demo feeds it")
-    return not watcher.picture.records if plan.demo is None else plan.demo
+def feeds_simulation(plan: Plan, records: int) -> bool:
+    """Tell whether the simulated sale is fed, where so many records are in the shop's topics."""
+    return not records if plan.demo is None else plan.demo
+
+
+def tells_channels(plan: Plan, *, feeds: bool, embedded: bool) -> bool:
+    """Tell whether the pager tells the channels of the settings: people are not woken by a simulation."""
+    return plan.real_channels or not (feeds or embedded)
+
+
+def _told_of(plan: Plan, settings: Settings, *, channels: bool) -> dict[str, list[str]]:
+    """Return, for the ready line, which channels of the settings the pager tells, or leaves out."""
+    names = [each.name for each in settings.pager.channel]
+    if not (names and plan.pager and plan.monitoring):
+        return {}
+    return {"channels" if channels else "channels_left_out": names}
 
 
 class _Course:

@@ -42,7 +42,8 @@ class Screen(Protocol):
     def ready(self, facts: dict[str, Any]) -> None:
         """Tell that everything runs.
 
-        `facts`: `bootstrap_servers`, `embedded`, `workers`, `seconds`, and what there is of `console` and `monitoring`.
+        `facts`: `bootstrap_servers`, `embedded`, `workers`, `seconds`, what there is of `console` and `monitoring`, and
+        the pager's `channels` or `channels_left_out`, if the settings have any.
         """
 
     def notice(self, text: str) -> None:
@@ -59,9 +60,16 @@ def _ready_line(facts: dict[str, Any]) -> str:
     kind = "embedded broker" if facts["embedded"] else "broker"
     monitoring = "".join(f"\n       {name} {url}" for name, url in facts.get("monitoring", {}).items())
     console = f"\n       console {_entrance(facts['console'])}" if "console" in facts else ""
+    channels = ""
+    if told := facts.get("channels"):
+        channels = f"\n       channels that are told: {', '.join(told)}"
+    elif left_out := facts.get("channels_left_out"):
+        channels = (
+            f"\n       channels that are not told, as this is no real sale: {', '.join(left_out)}; see --real-channels"
+        )
     return (
         f"ready: {kind} {facts['bootstrap_servers']}, 1 intake, {facts['workers']} worker(s), "
-        f"{facts['seconds']:.1f} s{console}{monitoring}"
+        f"{facts['seconds']:.1f} s{console}{monitoring}{channels}"
     )
 
 

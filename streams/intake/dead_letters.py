@@ -24,6 +24,8 @@ from streams.intake.counts import IntakeCounts
 
 MOST_QUEUED: Final = 1_000
 _PREFIX: Final = "__streams.errors."
+_FACTS: Final = 5
+"""Headers of a letter that are ours, behind those of its record."""
 
 log = logging.getLogger(__name__)
 
@@ -108,12 +110,10 @@ class DeadLetters:
             self._room.set()
 
     async def _write_alone(self, letter: Letter) -> None:
-        batch = self._new_batch()
-        _append(batch, letter)
         try:
-            await self._send(letter.topic, batch)
+            await self._send_one(letter)
         except (MessageSizeTooLargeError, RecordListTooLargeError):
-            where = {name.removeprefix(_PREFIX): value.decode() for name, value in letter.headers[-5:]}
+            where = {name.removeprefix(_PREFIX): value.decode() for name, value in letter.headers[-_FACTS:]}
             log.exception(
                 "dead_letter.without_value %s[%s]@%s: the record of %d bytes is larger than %s takes; only its headers "
                 "go there, the record stays in its own topic. Raise max.message.bytes of %s.",
@@ -124,10 +124,17 @@ class DeadLetters:
                 letter.topic,
                 letter.topic,
             )
-            batch = self._new_batch()
-            size = str(len(letter.value or b"")).encode()
-            _append(batch, letter._replace(value=None, headers=[*letter.headers, ("livefuse.value_left_out", size)]))
-            await self._send(letter.topic, batch)
+            size = ("livefuse.value_left_out", str(len(letter.value or b"")).encode())
+            try:
+                await self._send_one(letter._replace(value=None, headers=[*letter.headers, size]))
+            except (MessageSizeTooLargeError, RecordListTooLargeError):
+                # It is the key or a header of the record that is so large: where it lies is still worth a letter.
+                await self._send_one(Letter(letter.topic, None, None, [*letter.headers[-_FACTS:], size]))
+
+    async def _send_one(self, letter: Letter) -> None:
+        batch = self._new_batch()
+        _append(batch, letter)
+        await self._send(letter.topic, batch)
 
     def _letter(self, partition: TopicPartition, record: Record, refusal: Refusal) -> Letter:
         facts = {

@@ -67,7 +67,7 @@ async def _measure(bootstrap: str, directory: Path, parts: Sequence[str], option
         elif part == "paging":
             result = await paging.measure(bootstrap, directory, options.surges)
         elif part == "console":
-            result = await console.measure(bootstrap, directory, options.open_fuses)
+            result = await console.measure(bootstrap, directory, options.open_fuses, realtime=options.realtime)
         else:
             result = await memory.measure(bootstrap, directory, options.products)
         result = result._replace(figures=result.figures + before.figures("before") + Conditions.now().figures("after"))
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--probes", type=int, default=300, help="of latency [300]")
     parser.add_argument("--surges", type=int, default=50, help="products of paging [50]")
     parser.add_argument("--open-fuses", type=int, default=1_000, help="of console [1,000]")
-    parser.add_argument("--realtime", action="store_true", help="latency undisturbed by other processes (as root)")
+    parser.add_argument("--realtime", action="store_true", help="latency and console undisturbed by others (as root)")
     parser.add_argument("--products", type=int, default=1_000_000, help="of memory [1,000,000]")
     parser.add_argument("--faust-records", type=int, default=40_000, help="backlog of faust [40,000]")
     parser.add_argument("--json", action="store_true", help="write JSON to standard output")

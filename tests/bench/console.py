@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from random import Random
 from statistics import quantiles
@@ -24,7 +24,7 @@ from deploy.tether import tethered
 from schemas.events import event_id
 from schemas.times import from_ms
 from schemas.topics import partition_of
-from tests.bench.process import cpu_seconds, memory
+from tests.bench.process import cpu_seconds, hurried, memory
 from tests.bench.report import Figure, Result, tell
 from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster
 
@@ -83,8 +83,11 @@ class _Worker:
         await self._producer.send(topic, text, key=product_id.encode(), partition=partition)
 
 
-async def measure(bootstrap: str, directory: Path, open_fuses: int, seconds: int = SECONDS) -> Result:
-    """Measure for so long, with so many products that have an open fuse."""
+async def measure(bootstrap: str, directory: Path, open_fuses: int, *, realtime: bool) -> Result:
+    """Measure with so many products that have an open fuse.
+
+    With `realtime` other processes of the machine do not get in the way.
+    """
     prefix = f"t{uuid4().hex[:10]}"
     with Cluster(bootstrap, prefix, directory / prefix) as cluster:
         await asyncio.to_thread(cluster.apply_topics)
@@ -94,14 +97,16 @@ async def measure(bootstrap: str, directory: Path, open_fuses: int, seconds: int
             worker = _Worker(cluster, producer, open_fuses)
             async with producer.transaction():
                 await worker.fill()
-            async with _console(cluster) as (pid, port, rebuilt_s):
-                return await _watch(worker, pid, port, seconds, (Figure("open fuses", open_fuses),
-                                    Figure("rebuilt in", rebuilt_s, "s")))  # fmt: skip
+            with hurried() if realtime else nullcontext():
+                async with _console(cluster) as (pid, port, rebuilt_s):
+                    result = await _watch(worker, pid, port)
+            first = (Figure("open fuses", open_fuses), Figure("rebuilt in", rebuilt_s, "s"))
+            return result._replace(figures=first + result.figures)
         finally:
             await producer.stop()
 
 
-async def _watch(worker: _Worker, pid: int, port: int, seconds: int, figures: tuple[Figure, ...]) -> Result:
+async def _watch(worker: _Worker, pid: int, port: int) -> Result:
     alone = memory(pid).now
     async with _pages(port) as processes:
         tell(f"{PAGES} pages are open")
@@ -109,7 +114,7 @@ async def _watch(worker: _Worker, pid: int, port: int, seconds: int, figures: tu
         await asyncio.sleep(_WARM_UP_S)
         samples = [memory(pid).now]
         cpu, began = cpu_seconds(pid), time.monotonic()
-        for _ in range(seconds // _SAMPLE_S):
+        for _ in range(SECONDS // _SAMPLE_S):
             await asyncio.sleep(_SAMPLE_S)
             samples.append(memory(pid).now)
         took = time.monotonic() - began
@@ -123,7 +128,6 @@ async def _watch(worker: _Worker, pid: int, port: int, seconds: int, figures: tu
     return Result(
         "console",
         (
-            *figures,
             Figure("pages", PAGES),
             Figure("events", EVENTS_A_SECOND, "/s"),
             Figure("p50", percent[49], "s"),

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from tests.alerts.pager.alertmanager_like import AlertmanagerLike
-from tests.alerts.pager.service import serving
+from tests.alerts.pager.service import says, serving
 from tests.kafka.cluster import LIVEFUSE, PROJECT
 
 
@@ -46,6 +46,16 @@ async def test_a_check_needs_no_broker() -> None:
     async with serving(AlertmanagerLike().behave) as service:
         done = await pager("--check", LIVEFUSE_PAGER__ALERTMANAGER__URLS=service.url, LIVEFUSE_BOOTSTRAP_SERVERS=None)
     assert done.returncode == 0, done.stderr
+
+
+async def test_channels_can_be_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "livefuse.toml"
+    async with serving(AlertmanagerLike().behave) as service, serving(lambda _: says({})) as hook:
+        file.write_text(f'[[pager.channel]]\nname = "night"\nkind = "webhook"\nurl = "{hook.url}"\n')
+        arguments = ("--check", "--json", "--no-channels", "--config", str(file))
+        done = await pager(*arguments, LIVEFUSE_PAGER__ALERTMANAGER__URLS=service.url)
+    assert [each["channel"] for each in json.loads(done.stdout)] == [f"alertmanager/{service.url[len('http://') :]}"]
+    assert hook.received == []
 
 
 async def test_a_check_of_nothing_says_what_to_set() -> None:

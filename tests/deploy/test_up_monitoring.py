@@ -1,22 +1,29 @@
 """`livefuse up --with-monitoring`: its ports, programs and configurations, and all of it running."""
 
+import asyncio
 import json
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from deploy.settings import Settings
 from deploy.up import configuration
+from deploy.up.monitoring import Monitoring
 from deploy.up.ports import Ports, choose
 from deploy.up.processes import Processes
-from deploy.up.programs import find
-from schemas.errors import LivefuseError
+from deploy.up.programs import Programs, find
+from deploy.up.run import Plan, feeds_simulation, tells_channels
+from deploy.up.screen import Dashboard
+from schemas.errors import ConfigurationError, LivefuseError
 from tests.alerts.rules.reading import rules
 from tests.debian import program, run
 from tests.deploy.test_cli_up import ENVIRONMENT, UP, descendants, gone, running, until
@@ -46,6 +53,40 @@ def test_free_ports_differ_and_given_ones_are_taken() -> None:
     }
     ports = choose(Settings.load(environment=given), 2, pager=False, grafana=False)
     assert ports == Ports(9101, (9200, 9201), None, 9090, 9093, None)
+
+
+def test_ports_where_somebody_listens_are_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("", 0)) as other:
+        first, second = one.getsockname()[1], other.getsockname()[1]
+        given = {
+            "LIVEFUSE_MONITORING__PROMETHEUS_PORT": str(first),
+            "LIVEFUSE_MONITORING__ALERTMANAGER_PORT": str(second),
+            "LIVEFUSE_MONITORING__GRAFANA_PORT": str(second),
+        }
+        with pytest.raises(ConfigurationError) as caught:
+            choose(Settings.load(environment=given), 1, pager=True, grafana=False)
+    taken = "something listens there already; end it, or name another port"
+    assert str(caught.value).splitlines() == [
+        f"LIVEFUSE_MONITORING__PROMETHEUS_PORT={first}: {taken}",
+        f"LIVEFUSE_MONITORING__ALERTMANAGER_PORT={second}: {taken}",
+    ]
+
+
+async def test_what_others_answer_at_its_ports_is_not_ready() -> None:
+    found = Programs(program("prometheus"), program("prometheus-alertmanager"), None)
+    settings = Settings.load(environment={})
+    ports = choose(settings, 1, pager=False, grafana=False)
+    ours, theirs = Monitoring(found, ports, "ours", print), Monitoring(found, ports, "theirs", print)
+    try:
+        await theirs.start()
+        deadline = time.monotonic() + 60
+        while not await theirs.answers():
+            assert time.monotonic() < deadline, "they do not answer"
+            await asyncio.sleep(0.1)
+        assert not await ours.answers()
+    finally:
+        await theirs.stop()
+        await ours.stop()
 
 
 def test_what_is_missing_is_named_with_the_way_to_install_it(tmp_path: Path) -> None:
@@ -115,11 +156,10 @@ def test_a_pager_is_run_where_it_has_a_port() -> None:
     assert [each.name for each in Processes(settings, None, 1, print, without).shown] == ["intake", "worker"]
 
 
-def test_everything_runs_and_ends_in_order() -> None:
+def test_everything_runs_and_ends_in_order(tmp_path: Path) -> None:
     program("prometheus")
     program("prometheus-alertmanager")
-    before = set(Path("/tmp").glob("livefuse-monitoring-*"))  # noqa: S108 (made by tempfile)
-    with running("--with-monitoring", "--no-demo") as process:
+    with running("--with-monitoring", "--no-demo", TMPDIR=str(tmp_path)) as process:
         urls = until(process, "ready")["monitoring"]
         names = {each["name"] for each in until(process, "status")["processes"]}
         assert names >= {"intake", "worker", "console", "prometheus", "alertmanager"}
@@ -139,7 +179,7 @@ def test_everything_runs_and_ends_in_order() -> None:
         assert time.monotonic() - asked < 5
         assert gone(started, 0.5)
         assert process.returncode == 0
-    assert set(Path("/tmp").glob("livefuse-monitoring-*")) <= before  # noqa: S108
+    assert list(tmp_path.glob("livefuse-monitoring-*")) == []
 
 
 def test_what_it_leaves_when_it_is_killed_the_next_one_removes(tmp_path: Path) -> None:
@@ -153,6 +193,58 @@ def test_what_it_leaves_when_it_is_killed_the_next_one_removes(tmp_path: Path) -
             process.kill()
             assert gone(started, 30)
         assert left.exists()
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_the_channels_of_the_settings_are_told_of_no_sale_of_this_machine_unless_asked_for(
+    tmp_path: Path, *, real: bool
+) -> None:
+    program("prometheus")
+    program("prometheus-alertmanager")
+    file = tmp_path / "livefuse.toml"
+    file.write_text('[[pager.channel]]\nname = "night"\nkind = "webhook"\nurl = "http://127.0.0.1:9"\n')
+    options = ["--with-monitoring", "--no-demo", "--config", str(file), *(["--real-channels"] if real else [])]
+    with running(*options) as process:
+        ready = until(process, "ready")
+        assert (ready.get("channels"), ready.get("channels_left_out")) == ((["night"], None), (None, ["night"]))[
+            not real
+        ]
+        (pager,) = [each["pid"] for each in until(process, "status")["processes"] if each["name"] == "pager"]
+        command = Path(f"/proc/{pager}/cmdline").read_bytes().split(b"\0")
+        assert (b"--channels" in command, b"--no-channels" in command) == (real, not real)
+
+
+def test_the_ready_line_says_who_is_told() -> None:
+    facts = {"bootstrap_servers": "b:1", "embedded": False, "workers": 1, "seconds": 2.0}
+    for more, said in (
+        ({}, ""),
+        ({"channels": ["night", "room-1"]}, "channels that are told: night, room-1"),
+        ({"channels_left_out": ["night"]}, "channels that are not told, as this is no real sale: night; see --real-"),
+    ):
+        ready = StringIO()
+        Dashboard(Console(file=ready, width=200)).ready(facts | more)
+        assert said in ready.getvalue()
+        assert ("channels" in ready.getvalue()) == bool(more)
+
+
+@pytest.mark.parametrize(
+    ("embedded", "demo", "records", "asked", "told"),
+    [
+        (True, False, 0, False, False),
+        (True, False, 0, True, True),
+        (False, None, 0, False, False),
+        (False, True, 5, False, False),
+        (False, None, 5, False, True),
+        (False, False, 0, False, True),
+        (False, True, 0, True, True),
+    ],
+)
+def test_a_sale_is_real_on_a_broker_of_the_shop_without_a_simulation(
+    records: int, *, embedded: bool, demo: bool | None, asked: bool, told: bool
+) -> None:
+    plan = Plan(Settings.load(environment={}), None, 1, demo, monitoring=True, pager=True, real_channels=asked)
+    feeds = feeds_simulation(plan, records)
+    assert tells_channels(plan, feeds=feeds, embedded=embedded) == told
 
 
 def pager_check(url: str) -> "subprocess.CompletedProcess[str]":

@@ -23,6 +23,12 @@ from tests.kafka.test_console import show
 pytestmark = pytest.mark.kafka
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for events as long as they take: the worker may still be starting."""
+    monkeypatch.setattr(desk, "ANSWER_WITHIN_S", PATIENCE.total_seconds())
+
+
 async def events_of(cluster: Cluster, product_id: str) -> list[FuseEvent]:
     records = await committed(cluster.bootstrap, cluster.names.fuse_events)
     return [FuseEvent.model_validate_json(each.value) for each in records if each.key == product_id.encode()]
@@ -43,11 +49,7 @@ async def known(door: Doorway, product_id: str, sequence: int) -> None:
     await until(is_known, f"{product_id} is at {sequence}", within=PATIENCE, between=timedelta(seconds=0.02))
 
 
-async def test_from_an_order_to_its_event_and_to_the_audit(
-    kafka: KafkaBroker, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The worker may still be starting.
-    monkeypatch.setattr(desk, "ANSWER_WITHIN_S", PATIENCE.total_seconds())
+async def test_from_an_order_to_its_event_and_to_the_audit(kafka: KafkaBroker, prefix: str, tmp_path: Path) -> None:
     with Cluster(kafka.bootstrap, prefix, tmp_path) as cluster:
         await asyncio.to_thread(cluster.apply_topics)
         cluster.start(intakes=1, workers=1)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import pty
 import signal
 import subprocess
 from pathlib import Path
@@ -125,6 +126,40 @@ async def test_a_drill_passes_and_without_a_pager_it_says_what_is_missing(
 
 async def refuse(_: Received) -> Any:
     return says(REFUSES)
+
+
+async def test_on_a_terminal_steps_are_shown_while_others_are_waited_for(
+    kafka: KafkaBroker, prefix: str, tmp_path: Path
+) -> None:
+    async with serving(AlertmanagerLike().behave) as service:
+        with Cluster(kafka.bootstrap, prefix, tmp_path, LIVEFUSE_CONFIG=settings(tmp_path, service)) as cluster:
+            await asyncio.to_thread(cluster.apply_topics)
+            ours, theirs = pty.openpty()
+            process = await asyncio.to_thread(
+                subprocess.Popen,
+                [*LIVEFUSE, "drill", "--timeout", "300"],
+                cwd=PROJECT,
+                env={**cluster.environment, "TERM": "xterm-256color", "COLUMNS": "120"},
+                stdout=theirs,
+                stderr=theirs,
+            )
+            os.close(theirs)
+            shown = ""
+
+            async def is_shown(text: str) -> None:
+                nonlocal shown
+                while text not in shown:
+                    shown += (await asyncio.to_thread(os.read, ours, 65_536)).decode()
+
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                # No worker runs: the fuse does not open, and is waited for.
+                await is_shown("ok: 51 records in")
+                assert "missing" not in shown
+                os.kill(process.pid, signal.SIGINT)
+                await is_shown("it counts as soon as it is read")
+            assert await asyncio.to_thread(process.wait, 60) == 130
+            assert "missing" not in shown
+            os.close(ours)
 
 
 async def test_a_drill_that_is_interrupted_leaves_nothing_open(kafka: KafkaBroker, prefix: str, tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ class Entrance:
 
 
 @asynccontextmanager
-async def entrance(folder: Path, **changes: Any) -> AsyncIterator[Entrance]:
-    """Serve a console that reads and writes nothing."""
+async def entrance(folder: Path, *, is_read: bool = True, **changes: Any) -> AsyncIterator[Entrance]:
+    """Serve a console that reads and writes nothing. `is_read`: as if it had read the audit."""
     port = changes.pop("port", None) or free_port()
     url = f"http://{HOST}:{port}"
     config = ConsoleConfig(
@@ -45,13 +45,15 @@ async def entrance(folder: Path, **changes: Any) -> AsyncIterator[Entrance]:
         accounts_file=accounts_in(folder),
     )
     console = Console(replace(config, **changes), Nothing(), CollectorRegistry(), Doors)
+    doors: Any = console.doors
     runner = web.AppRunner(console.application())
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port).start()
+        if is_read:
+            doors._audit.ready.set()  # noqa: SLF001
         yield Entrance(console, url)
     finally:
         await runner.cleanup()
-        doors: Any = console.doors
         if doors._oidc is not None:  # noqa: SLF001
             await doors._oidc.close()  # noqa: SLF001

@@ -54,6 +54,15 @@ async def test_lines_are_found_and_turned_over(tmp_path: Path) -> None:
         await mei.http.close()
 
 
+async def test_nothing_is_shown_before_it_is_known_which_sessions_were_ended(tmp_path: Path) -> None:
+    async with entrance(tmp_path, is_read=False) as door:
+        ann = await signed_in(door, "ann")
+        for path in ("/api/v1/audit", "/api/v1/board", "/api/v1/stream"):
+            status, body = await ann.get(path)
+            assert (status, body["error"]) == (503, "starting")
+        await ann.http.close()
+
+
 @pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
 def test_a_line_as_cells(role: Role) -> None:
     who = Identity("=cmd|' /C calc'!A0", role, "oidc", "-session")

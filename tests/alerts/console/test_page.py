@@ -22,14 +22,13 @@ def test_the_pure_parts_do_what_their_tests_say() -> None:
 def test_every_text_is_said_somewhere() -> None:
     sources = "\n".join(path.read_text() for path in (_WEB / "src").rglob("*.ts*") if path.parent.name != "words")
     made = re.findall(r"`(\w+_)\$\{", sources) + re.findall(r'sayCode\((?:telling\.)?say, "(\w+_)"', sources)
+    made += ["outcome_"]
     keys = re.findall(r"^  (\w+):", (_WEB / "src" / "words" / "en.ts").read_text(), re.MULTILINE)
     unsaid = [key for key in keys if f'"{key}"' not in sources and not key.startswith(tuple(made))]
     assert unsaid == []
 
 
-@pytest.mark.parametrize(
-    "what", ["innerHTML", "dangerouslySetInnerHTML", "eval(", "insertAdjacentHTML", "document.write"]
-)
+@pytest.mark.parametrize("what", ["innerHTML", "dangerouslySet", "eval(", "insertAdjacentHTML", "document.write"])
 def test_nothing_that_comes_in_is_ever_markup(what: str) -> None:
     assert [path.name for path in (_WEB / "src").rglob("*.ts*") if what in path.read_text()] == []
 

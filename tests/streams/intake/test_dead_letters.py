@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -59,7 +60,7 @@ async def writing(
 
 
 class Broker:
-    """Keeps what is sent; refuses values of more than `limit` bytes."""
+    """Keeps what is sent; refuses keys, values and headers of more than `limit` bytes."""
 
     def __init__(self, limit: int = 100) -> None:
         self.limit = limit
@@ -67,7 +68,8 @@ class Broker:
 
     async def send(self, topic: str, batch: Batch) -> None:
         assert isinstance(batch, FakeBatch)
-        if any(len(value or b"") > self.limit for _, value, _ in batch.records):
+        parts = (part for key, value, headers in batch.records for part in (key, value, headers.get("trace")))
+        if any(len(part or b"") > self.limit for part in parts):
             raise MessageSizeTooLargeError
         self.sent.append((topic, batch))
 
@@ -116,6 +118,19 @@ async def test_a_record_that_the_topic_does_not_take_leaves_its_headers_there(ca
     assert letters.acknowledged == 3
     assert "live.orders[3]@1" in caplog.text
     assert "bbb" not in caplog.text
+
+
+@pytest.mark.parametrize("large", [{"key": b"k" * 11}, {"headers": [("trace", b"t" * 11)]}])
+async def test_a_record_whose_key_or_headers_are_too_large_leaves_where_it_lies(large: dict[str, Any]) -> None:
+    broker = Broker(limit=10)
+    async with writing(broker.send) as letters:
+        letters.put(ORDERS, Record(7, **large), BAD)
+    ((_, batch),) = broker.sent
+    ((key, value, headers),) = batch.records
+    assert (key, value) == (None, None)
+    assert (headers["__streams.errors.offset"], headers["livefuse.reason"]) == (b"7", b"invalid")
+    assert headers["livefuse.value_left_out"] == b"2"
+    assert letters.acknowledged == 1
 
 
 async def test_a_failed_send_ends_it_and_acknowledges_nothing() -> None:

@@ -63,10 +63,14 @@ export function useSteady(list: RefObject<HTMLElement | null>, fresh: readonly s
   const time = performance.now();
   const changes = !sameOrder(shown.current.ids, fresh);
   const { inside, moved, held } = hand.current;
+  const isFiltered = shown.current.key !== key;
   const holds = inside && time - moved < REST_MS && (held === 0 || time - held < LONGEST_MS);
-  const keeps = changes && holds && shown.current.key === key;
-  if (!changes) hand.current.held = 0;
-  else if (keeps) hand.current.held ||= time;
+  const keeps = changes && holds && !isFiltered;
+  const jumps = changes && !keeps && inside && !isFiltered;
+  if (keeps) hand.current.held ||= time;
+  else hand.current.held = 0;
+  if (changes && !keeps) shown.current = { ids: fresh, key };
+  else shown.current.key = key;
 
   // What waits is shown once the hand rests, also when nothing else happens.
   useEffect(() => {
@@ -77,7 +81,7 @@ export function useSteady(list: RefObject<HTMLElement | null>, fresh: readonly s
 
   useEffect(() => {
     const element = list.current;
-    if (!element || !changes || keeps || !inside) return;
+    if (!element || !jumps) return;
     element.classList.add("is-guarded");
     const timer = setTimeout(() => element.classList.remove("is-guarded"), GUARD_MS);
     return () => {
@@ -86,12 +90,6 @@ export function useSteady(list: RefObject<HTMLElement | null>, fresh: readonly s
     };
   }, [shown.current.ids]);
 
-  if (changes && !keeps) {
-    shown.current = { ids: fresh, key };
-    hand.current.held = 0;
-  } else {
-    shown.current.key = key;
-  }
   const { ids } = shown.current;
   return {
     ids,

@@ -17,8 +17,11 @@ const DAY_MS = 86_400_000;
 function outcomeWord(entry: AuditEntry): string {
   const { say } = telling.value;
   if (!entry.outcome) return "";
-  const known = sayCode(say, "outcome_", entry.outcome);
-  return known === entry.outcome ? sayCode(say, "rejected_", entry.outcome) : known;
+  for (const prefix of ["outcome_", "rejected_", "refused_"]) {
+    const known = sayCode(say, prefix, entry.outcome);
+    if (known !== entry.outcome) return known;
+  }
+  return entry.outcome;
 }
 
 function AuditRow({ entry, named }: { entry: AuditEntry; named: boolean }): JSX.Element {
@@ -144,16 +147,20 @@ export function Audit(): JSX.Element {
   const may = mayOrder.value;
   const count = asked.value;
 
+  /** Ask for the newest lines, or for those before a line. */
+  async function load(before: AuditEntry | undefined): Promise<void> {
+    try {
+      const found = await get<AuditAnswer>("/api/v1/audit", { limit: LIMIT, before: before?.entry_id });
+      const known = before ? (answer.peek()?.entries ?? []) : [];
+      answer.value = { entries: [...known, ...found.entries], complete: found.complete };
+      failed.value = "";
+    } catch (error) {
+      failed.value = whyNot(error);
+    }
+  }
+
   useEffect(() => {
-    if (!may) return;
-    get<AuditAnswer>("/api/v1/audit", { limit: LIMIT })
-      .then((found) => {
-        answer.value = found;
-        failed.value = "";
-      })
-      .catch((error: unknown) => {
-        failed.value = whyNot(error);
-      });
+    if (may) void load(undefined);
   }, [may, count]);
 
   return (
@@ -173,7 +180,13 @@ export function Audit(): JSX.Element {
       {answer.value && answer.value.entries.length > 0 && (
         <AuditTable entries={answer.value.entries} named label="audit-title" />
       )}
-      {answer.value && !answer.value.complete && <p class="small quiet">{say("audit_incomplete")}</p>}
+      {answer.value && !answer.value.complete && (
+        <p class="feed-end">
+          <button type="button" class="plain" data-testid="audit-older" onClick={() => void load(answer.value?.entries.at(-1))}>
+            {say("audit_older")}
+          </button>
+        </p>
+      )}
     </section>
   );
 }

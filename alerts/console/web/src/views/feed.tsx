@@ -3,16 +3,20 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { memo } from "./memo.ts";
-import { filter, now, state, telling, zone } from "../app.ts";
+import { filter, line, now, state, telling, zone } from "../app.ts";
 import type { Events, EventType, FuseEvent } from "../api.ts";
 import { get } from "../api.ts";
 import { because, happened, who } from "../facts.ts";
 import { matchesEvent } from "../filter.ts";
 import { moment } from "../format.ts";
+import { useSlowly } from "../slowly.ts";
 import { AsOf, ProductLink } from "./bits.tsx";
 import { Icon, type Sign } from "./icons.tsx";
 
-const SHOWN = 60;
+const SHOWN = 40;
+const NONE: readonly FuseEvent[] = [];
+/** A feed that is drawn more often than that cannot be read anyway. */
+const EVERY_MS = 400;
 const OLDER = 100;
 
 export function signOf(event: FuseEvent): Sign {
@@ -56,8 +60,13 @@ export const EventRow = memo(({ event, named }: { event: FuseEvent; named: boole
         </p>
         <p class="small quiet">
           {why && <span>{why} · </span>}
-          {event.rule && <bdi>{event.rule} · </bdi>}
-          <bdi>{who(event.actor, say)}</bdi>
+          {event.rule && <bdi>{event.rule}</bdi>}
+          {event.actor !== "rule" && (
+            <bdi>
+              {event.rule && " · "}
+              {who(event.actor, say)}
+            </bdi>
+          )}
           {event.reason && <span dir="auto"> {say("reason_is", { reason: event.reason })}</span>}
           {event.shadow && <span> · {say("shadow_note")}</span>}
         </p>
@@ -82,7 +91,7 @@ export function Feed(): JSX.Element {
   const older = useSignal<readonly FuseEvent[]>([]);
   const cursor = useSignal<{ key: string; next: number | null; isAll: boolean }>({ key: "", next: null, isAll: false });
   const wanted = filter.value;
-  const live = state.value?.events ?? [];
+  const live = useSlowly(state.value?.events ?? NONE, EVERY_MS, line.value);
   const known = new Set(live.map((event) => event.event_id));
   const all = [...live, ...older.value.filter((event) => !known.has(event.event_id))];
   const shown = all.filter((event) => matchesEvent(wanted, event) && (!kind.value || event.type === kind.value));

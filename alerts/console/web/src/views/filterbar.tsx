@@ -2,9 +2,11 @@
 
 import { batch } from "@preact/signals";
 import type { JSX } from "preact";
+import { useMemo } from "preact/hooks";
 import { filter, state, telling } from "../app.ts";
 import { choices, EVERYTHING, isEverything, type Filter } from "../filter.ts";
 import { standing, STANDINGS, type Standing } from "../standing.ts";
+import { useSlowly } from "../slowly.ts";
 import { Icon, STANDING_SIGNS } from "./icons.tsx";
 
 function set(change: Partial<Filter>): void {
@@ -69,11 +71,18 @@ function Choice({ label, value, from, testid, choose }: ChoiceProps): JSX.Elemen
 export function FilterBar(): JSX.Element {
   const { say } = telling.value;
   const known = state.value;
-  const products = [...(known?.products.values() ?? [])];
+  // What there is to choose from changes seldom.
+  const present = useSlowly(known?.products, 1_000);
+  const products = [...(present?.values() ?? [])];
   const watched = known?.watchlist ?? [];
   const { text, room, rule } = filter.value;
-  const rooms = [...products, ...watched].map((one) => one.room_id);
-  const rules = [...products.flatMap((product) => product.fuses.map((fuse) => fuse.rule)), ...watched.map((one) => one.rule)];
+  const [rooms, rules] = useMemo(
+    (): [string[], string[]] => [
+      choices([...products, ...watched].map((one) => one.room_id), room),
+      choices([...products.flatMap(({ fuses }) => fuses.map((fuse) => fuse.rule)), ...watched.map((one) => one.rule)], rule),
+    ],
+    [present, known?.watchlist, room, rule],
+  );
   return (
     <search class="filter" aria-label={say("filter_label")}>
       <label class="search">
@@ -92,14 +101,14 @@ export function FilterBar(): JSX.Element {
       <Choice
         label={say("room")}
         value={room}
-        from={choices(rooms, room)}
+        from={rooms}
         testid="filter-room"
         choose={(value) => set({ room: value })}
       />
       <Choice
         label={say("rule")}
         value={rule}
-        from={choices(rules, rule)}
+        from={rules}
         testid="filter-rule"
         choose={(value) => set({ rule: value })}
       />
