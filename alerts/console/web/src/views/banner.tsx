@@ -30,7 +30,7 @@ export function Banner(): JSX.Element | null {
   const problems = state.value?.health.problems ?? [];
   if (!isStale && trusted.value !== "none" && problems.length === 0) return null;
   return (
-    <div class="banners" data-testid="banners">
+    <section class="banners" aria-label={say("banners_label")} data-testid="banners">
       {trusted.value === "none" && (
         <div class="banner is-stale" data-testid="banner-none">
           <Icon sign="cut" size={20} />
@@ -57,6 +57,6 @@ export function Banner(): JSX.Element | null {
           </p>
         </div>
       ))}
-    </div>
+    </section>
   );
 }

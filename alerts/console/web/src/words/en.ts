@@ -52,6 +52,7 @@ export const en = {
   as_of: "as of {time}",
   ago: "{age} ago",
   now_ago: "now",
+  banners_label: "What is not well",
   stale_banner: "What is shown is {age} old, as of {time}. Products may have been paused since.",
   stale_orders: "Nothing can be put on sale until this is current again. Pausing still works.",
   reconnecting: "Trying to reconnect.",

@@ -51,6 +51,7 @@ export const zh: Words = {
   as_of: "截至 {time}",
   ago: "{age}前",
   now_ago: "刚刚",
+  banners_label: "异常情况",
   stale_banner: "当前显示的是 {age}前（{time}）的状态，此后可能已有商品被暂停。",
   stale_orders: "数据恢复实时之前，不能执行任何恢复销售的操作；暂停仍可使用。",
   reconnecting: "正在尝试重新连接。",
