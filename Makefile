@@ -84,6 +84,7 @@ generate: setup ## write schemas/generated, docs/settings.md and the dashboards 
 	.venv/bin/python -m schemas.generate
 	.venv/bin/python -m deploy.settings_page
 	.venv/bin/python -m alerts.dashboards
+	.venv/bin/python -m alerts.console.openapi
 
 .PHONY: lock
 lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock

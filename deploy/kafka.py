@@ -120,12 +120,16 @@ async def open_consumer(
 
 
 @asynccontextmanager
-async def open_producer(config: KafkaConfig) -> AsyncIterator[AIOKafkaProducer]:
-    """Open a producer whose `send_and_wait` returns when all replicas have the record."""
+async def open_producer(config: KafkaConfig, *, idempotent: bool = False) -> AsyncIterator[AIOKafkaProducer]:
+    """Open a producer whose `send_and_wait` returns when all replicas have the record.
+
+    An `idempotent` one, where the broker has such, writes none twice when an answer is lost.
+    """
     async with in_our_words(config):
         producer = AIOKafkaProducer(
             **config.client,
             acks="all",
+            enable_idempotence=idempotent,
             max_request_size=LARGEST_DEAD_LETTER_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
@@ -148,6 +152,13 @@ async def read(config: KafkaConfig, topics: Collection[str]) -> AsyncIterator[Co
     """Yield all committed records of the topics, in order within a partition, up to the end as it is now."""
     async with open_consumer(config) as consumer:
         async for record in _read_through(consumer, await partitions_of(config, topics)):
+            yield record
+
+
+async def read_partition(config: KafkaConfig, partition: TopicPartition) -> AsyncIterator[ConsumerRecord[Any, Any]]:
+    """Yield all committed records of one partition, up to the end as it is now."""
+    async with open_consumer(config) as consumer:
+        async for record in _read_through(consumer, [partition]):
             yield record
 
 

@@ -23,6 +23,9 @@ Action = Literal["create", "alter", "keep", "missing", "refuse"]
 _AT_LEAST: Final = frozenset({"retention.ms", "max.message.bytes", "delete.retention.ms"})
 """Settings of which more than asked for is as good."""
 
+_AT_MOST: Final = frozenset({"max.compaction.lag.ms"})
+"""Settings of which less is as good."""
+
 _MOST_REPLICAS: Final = 3
 _VISIBLE_WITHIN_S: Final = 10.0
 
@@ -98,6 +101,8 @@ def _for_existing(topic: Topic, found: Layout, configs: TopicConfigs | None) -> 
 def _suffices(name: str, found: str | None, wanted: str) -> bool:
     if name in _AT_LEAST and found is not None:
         return int(found) >= int(wanted) or (name == "retention.ms" and int(found) < 0)
+    if name in _AT_MOST and found is not None:
+        return int(found) <= int(wanted)
     try:
         return found is not None and (found == wanted or float(found) == float(wanted))
     except ValueError:

@@ -162,13 +162,24 @@ class LogError(LivefuseError):
 class FrameError(LogError):
     """Cause: a record of the signals topic is no frame, or one of a newer version; somebody else writes to the topic.
 
-    Effect: the lane stops in front of it. Action: upgrade workers first, then intakes; keep others from writing.
+    Effect: the lane stops in front of it. Action: upgrade workers first, then intakes (docs/upgrades.md); keep others
+    from writing.
     """
 
 
 class StateError(LogError):
-    """Cause: a state in `livefuse.state` is damaged or was written by an incompatible version.
+    """Cause: a state in `livefuse.state` is damaged or was written by a newer release.
 
-    Effect: the lane does not open. Action: go back to the version that wrote it, or rebuild the state from the signals
-    log as the runbook says.
+    Effect: the lane does not open; nothing was changed. Action: run workers of the release that wrote it, which take
+    the partition over; docs/upgrades.md says how to go back.
     """
+
+
+def other_version(what: str, found: object, known: int) -> str:
+    """Return the message about bytes whose version this release does not read: what it means and what to do."""
+    if isinstance(found, int) and found > known:
+        return (
+            f"{what} is of version {found}, written by a newer livefuse; this one reads version {known}. Nothing was "
+            "changed and nothing is lost: run workers of the newer release, or go back as docs/upgrades.md says"
+        )
+    return f"{what} is of version {found}, which no livefuse has written; this one reads version {known}: it is damaged"

@@ -140,6 +140,8 @@ _COMPACTED: Final = {
     "segment.ms": str(60 * 60 * 1000),
     "min.cleanable.dirty.ratio": "0.1",
     "delete.retention.ms": str(24 * 60 * 60 * 1000),
+    # What was overwritten, with an id that somebody wants forgotten, is gone after a day.
+    "max.compaction.lag.ms": str(24 * 60 * 60 * 1000),
 }
 
 _LEGAL_NAME: Final = re.compile(r"[a-zA-Z0-9._-]{1,249}")

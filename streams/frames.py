@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from schemas.errors import FrameError
+from schemas.errors import FrameError, other_version
 from streams.engine.signals import Signal
 
 VERSION: Final = 1
@@ -54,8 +54,7 @@ def decode(value: bytes | None) -> Frame:
         data = orjson.loads(value or b"")
         version = data["v"]
         if version != VERSION:
-            msg = f"frame of version {version}, but this livefuse reads version {VERSION}: upgrade the workers first"
-            raise FrameError(msg)
+            raise FrameError(f"{other_version('the frame', version, VERSION)} (workers before intakes)")
         return Frame(
             data["writer"], data["sources"], data["others"], data["passed"], bool(data["live"]), data["signals"]
         )

@@ -18,6 +18,7 @@ from deploy.cli import (
     dlq,
     doctor,
     drill,
+    forget,
     fuse,
     processes,
     produce,
@@ -150,6 +151,7 @@ app.command("produce")(produce.produce)
 app.command("simulate")(simulate.simulate)
 app.add_typer(convert.app, name="convert")
 app.command("drill")(drill.drill)
+app.command("forget")(forget.forget)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 

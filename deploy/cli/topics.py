@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deploy.cli import archive
 from deploy.cli.options import AsJson, ConfigFile, load_settings
 from deploy.cli.output import note, write_json, write_table
 
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
     from deploy.settings import Settings
     from deploy.topics import Step
 
-app = typer.Typer(no_args_is_help=True, help="List the topics, and make them as they must be.")
+app = typer.Typer(no_args_is_help=True, help="List the topics, make them as they must be, save and restore them.")
+app.command("export")(archive.export_topics)
+app.command("import")(archive.import_topics)
 
 
 @app.command("list")

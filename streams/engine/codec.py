@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.errors import StateError
+from schemas.errors import StateError, other_version
 from streams.engine.fuse import Fuse
 from streams.engine.kinds import BY_CODE
 from streams.engine.state import MEMORY_MS, Override, ProductState
@@ -46,9 +46,7 @@ def encode(state: ProductState) -> bytes:
 def decode(product_id: str, value: bytes) -> ProductState:
     """Return the state in ``value``; StateError when it is of another version or damaged."""
     if not value or value[0] != VERSION:
-        version = value[0] if value else None
-        msg = f"state of product {product_id} is of version {version}, but this livefuse reads version {VERSION}"
-        raise StateError(msg)
+        raise StateError(other_version(f"the state of product {product_id}", value[0] if value else None, VERSION))
     try:
         data = orjson.loads(memoryview(value)[2:])
         state = ProductState(product_id)
@@ -64,15 +62,15 @@ def decode(product_id: str, value: bytes) -> ProductState:
             state.fuses.setdefault(fuse.rule_id, {})[fuse.sku_id] = fuse
         state.override = Override(*data[8]) if data[8] else None
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        msg = f"state of product {product_id} is damaged: {error!r}"
+        msg = f"the state of product {product_id} is damaged, or of a newer livefuse: {error!r}"
         raise StateError(msg) from error
     state.reschedule()
     return state
 
 
 def is_settled(value: bytes) -> bool:
-    """Tell from a state's bytes whether no timer runs and every fuse is closed."""
-    return value[1:2] == b"\x00"
+    """Tell from a state's bytes whether no timer runs and every fuse is closed; of another version nobody knows."""
+    return value[:2] == _SETTLED
 
 
 def _encode_memory(facts: dict[str, int], clock: int) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.errors import StateError
+from schemas.errors import StateError, other_version
 from schemas.rules import RuleSet
 from streams.engine.codec import decode, encode, is_settled
 from streams.engine.counts import Counts
@@ -26,6 +26,11 @@ from streams.engine.state import ProductState
 from streams.engine.watchlist import Watchlist
 
 VERSION: Final = 1
+
+
+def without_positions(snapshot: bytes) -> bytes:
+    """Return a snapshot for another log: what its sources bring has other positions, and none of it was applied."""
+    return orjson.dumps(orjson.loads(snapshot) | {"positions": {}})
 
 
 class Partition:
@@ -143,14 +148,17 @@ class Partition:
         )
 
     def restore(self, value: bytes) -> None:
-        """Take a snapshot back. StateError when it is of another version."""
-        data: dict[str, Any] = orjson.loads(value)
-        if data.get("v") != VERSION:
-            msg = f"snapshot of partition {self.number} is of version {data.get('v')}, this livefuse reads {VERSION}"
-            raise StateError(msg)
-        self._positions = data["positions"]
-        self.plan = Plan(RuleSet.model_validate(data["rules"]), self.counts, data["since"])
-        self.log_time = data["log_time"]
+        """Take a snapshot back. StateError when it is of another version or damaged."""
+        try:
+            data: dict[str, Any] = orjson.loads(value)
+            if data["v"] != VERSION:
+                raise StateError(other_version("the snapshot", data["v"], VERSION))
+            self._positions = data["positions"]
+            self.plan = Plan(RuleSet.model_validate(data["rules"]), self.counts, data["since"])
+            self.log_time = data["log_time"]
+        except (ValueError, TypeError, KeyError) as error:
+            # Also rules with a field or a kind that only a newer release knows.
+            raise StateError(f"the snapshot is damaged, or of a newer livefuse: {error!r}") from error
 
     def load(self, product_id: str, value: bytes | None) -> None:
         """Take a product's stored state back; a later one replaces an earlier one, None removes it."""
@@ -160,7 +168,10 @@ class Partition:
             self._cold[product_id] = value
 
     def loaded(self) -> None:
-        """Finish recovery: find the timers and the open fuses among the states that were loaded."""
+        """Finish recovery: find the timers and the open fuses among the states that were loaded.
+
+        StateError when one of them is of another version: better now than when its product is next heard of.
+        """
         for product_id, value in self._cold.items():
             if not is_settled(value):
                 state = decode(product_id, value)

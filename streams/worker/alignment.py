@@ -144,6 +144,11 @@ class Alignment:
             ],
         }
 
+    @staticmethod
+    def fresh(position: int) -> dict[str, Any]:
+        """Return the snapshot of an alignment that has seen nothing and goes on behind ``position``."""
+        return {"frontier": position, "sources": []}
+
     def restore(self, position: int, data: Mapping[str, Any]) -> None:
         """Take a snapshot back, and the position saved with it."""
         self._frontier = data["frontier"]

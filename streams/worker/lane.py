@@ -21,7 +21,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
-from schemas.errors import FrameError, LogError
+from schemas.errors import FrameError, LogError, StateError
 from schemas.events import cloud_event_headers
 from schemas.topics import TopicNames
 from streams.engine.events import FUSE_EVENTS, Output
@@ -145,8 +145,8 @@ class Lane:
             release = self._alignment.add(offset, decode(delivery.value))
             outputs = self.partition.apply(release.sources, release.signals) if release.signals else []
             outputs += self.partition.tick(release.tick)
-        except FrameError as error:
-            raise FrameError(f"{self._topics.signals}[{self.number}]@{offset}: {error}") from error
+        except (FrameError, StateError) as error:
+            raise type(error)(f"{self._topics.signals}[{self.number}]@{offset}: {error}") from error
         except Exception as error:
             raise LogError(f"{self._topics.signals}[{self.number}]@{offset} cannot be applied: {error!r}") from error
         if self._alignment.overflows > overflows:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from schemas.errors import StateError
 from schemas.rules import DEFAULT_RULES
 from streams.config import WorkerConfig
 from streams.engine.partition import Partition
@@ -48,8 +49,10 @@ class Opening:
             recovered = await self.store.recover(number, partition.load)
             alignment = Alignment(source_rank(config.topics), lambda: partition.positions)
             saved = self._take_up(partition, alignment, recovered)
-        except BaseException:
+        except BaseException as error:
             await writer.stop()
+            if isinstance(error, StateError):
+                raise StateError(f"{config.topics.state}[{number}]: {error}") from error
             raise
         log.info(
             "lane.opened partition=%d position=%d states=%d behind=%d seconds=%.3f",

@@ -20,11 +20,13 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from schemas.errors import BrokerRefused, BrokerUnavailable, StateError
+from schemas.errors import BrokerRefused, BrokerUnavailable, StateError, other_version
 from streams.client import REFUSALS, fetched_end
+from streams.engine.partition import without_positions
+from streams.worker.alignment import Alignment
 
 LANE_KEY: Final = b"\x00lane"
-_VERSION: Final = 1
+VERSION: Final = 1
 _HEAD: Final = struct.Struct(">BI")
 _FETCH_BYTES: Final = 16 * 1024 * 1024
 _RECORDS_AT_ONCE: Final = 5_000
@@ -44,15 +46,23 @@ class LaneRecord(NamedTuple):
     def encode(self) -> bytes:
         """Return version, length of the JSON head, head, and the engine's snapshot as it is."""
         head = orjson.dumps({"position": self.position, "alignment": self.alignment})
-        return _HEAD.pack(_VERSION, len(head)) + head + self.partition
+        return _HEAD.pack(VERSION, len(head)) + head + self.partition
+
+    def on_another_log(self, position: int) -> "LaneRecord":
+        """Return the record for a signals log that holds nothing of what was applied, to go on behind `position`.
+
+        States, rules and timers hold. Where the old log and its sources were does not: with that the lane would pass
+        over what the new ones bring.
+        """
+        return LaneRecord(position, Alignment.fresh(position), without_positions(self.partition))
 
     @classmethod
     def decode(cls, value: bytes) -> "LaneRecord":
         """Read a record back; StateError when it is damaged or of another version."""
         try:
             version, length = _HEAD.unpack_from(value)
-            if version != _VERSION:
-                raise StateError(f"the lane's record is of version {version}, this livefuse reads {_VERSION}")
+            if version != VERSION:
+                raise StateError(other_version("the lane's record", version, VERSION))
             head = orjson.loads(value[_HEAD.size : _HEAD.size + length])
             return cls(head["position"], head["alignment"], value[_HEAD.size + length :])
         except (struct.error, orjson.JSONDecodeError, KeyError) as error:

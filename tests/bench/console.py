@@ -37,6 +37,7 @@ _MARKED: Final = 20
 _WARM_UP_S: Final = 5
 _SAMPLE_S: Final = 5
 _GOAL_S: Final = 0.5
+_FILL_MS: Final = 600_000
 _MIB: Final = 2**20
 
 
@@ -91,7 +92,13 @@ async def measure(bootstrap: str, directory: Path, open_fuses: int, *, realtime:
     prefix = f"t{uuid4().hex[:10]}"
     with Cluster(bootstrap, prefix, directory / prefix) as cluster:
         await asyncio.to_thread(cluster.apply_topics)
-        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", transactional_id=prefix, linger_ms=5)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap,
+            acks="all",
+            transactional_id=prefix,
+            linger_ms=5,
+            transaction_timeout_ms=_FILL_MS,
+        )
         await producer.start()
         try:
             worker = _Worker(cluster, producer, open_fuses)

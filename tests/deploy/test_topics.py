@@ -44,6 +44,8 @@ def test_a_broker_that_tells_no_settings_is_believed() -> None:
         ("livefuse.signals", "retention.ms", str(10 * 24 * 3_600_000), "keep"),
         ("livefuse.signals", "retention.ms", "3600000", "alter"),
         ("livefuse.signals", "max.message.bytes", "1048588", "alter"),
+        ("livefuse.state", "max.compaction.lag.ms", "3600000", "keep"),
+        ("livefuse.state", "max.compaction.lag.ms", "9223372036854775807", "alter"),
         ("livefuse.state", "cleanup.policy", "delete", "alter"),
         ("livefuse.state", "cleanup.policy", "compact,delete", "alter"),
     ],

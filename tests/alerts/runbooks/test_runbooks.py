@@ -43,7 +43,7 @@ def what_is_wrong(command: str) -> str:
         if not words or words[0] not in tree.commands:
             return f"no command {' '.join(words[:1])}"
         tree = tree.commands[words.pop(0)]
-    known = {name for each in tree.params for name in each.opts}
+    known = {name for each in tree.params for name in (*each.opts, *each.secondary_opts)}
     return ", ".join(word for word in words if word.startswith("--") and word not in known)
 
 

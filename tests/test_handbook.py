@@ -1,0 +1,69 @@
+"""The handbooks tell of every alert and every button, in the words of the page, and their commands exist."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from schemas.commands import Action
+from tests.alerts.rules.reading import alert_names
+from tests.alerts.runbooks.test_runbooks import OF_THE_PAGER, commands, what_is_wrong
+
+PROJECT = Path(__file__).parents[1]
+WORDS = PROJECT / "alerts/console/web/src/words"
+LANGUAGES = ("en", "zh")
+
+
+def handbook(language: str) -> str:
+    return (PROJECT / f"docs/handbook/{language}.md").read_text()
+
+
+def words(language: str) -> dict[str, str]:
+    """Return the words of the page by their keys."""
+    return dict(re.findall(r'^  (\w+): "([^"]*)",?$', (WORDS / f"{language}.ts").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_alert_is_in_the_table_of_alerts(language: str) -> None:
+    rows = re.findall(r"^\| ([A-Z][^|]*?) \|", handbook(language), re.MULTILINE)
+    told = {name for row in rows for name in re.split(r", |、", row)}
+    assert {*alert_names(), *OF_THE_PAGER} <= told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_action_is_in_the_table_of_buttons_by_the_word_on_the_page(language: str) -> None:
+    text = handbook(language)
+    for action in get_args(Action):
+        assert f"| **{words(language)[f'action_{action}']}** |" in text, action
+        assert f"livefuse fuse {action} PRODUCT" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_product_can_be_is_told_by_the_words_on_the_page(language: str) -> None:
+    found, text = words(language), handbook(language)
+    for name in ("paused", "partly", "allowed", "open", "probation", "shadow"):
+        assert f"**{found[f'standing_{name}']}**" in text
+    for name in ("line_open", "watch_title", "health_title", "effect_label", "conflict_title", "undo", "room_actions"):
+        assert f"**{found[name]}**" in text
+
+
+@pytest.mark.parametrize("page", ["docs/handbook/en.md", "docs/handbook/zh.md", "README.zh-CN.md", "docs/upgrades.md"])
+def test_the_commands_exist(page: str) -> None:
+    text = (PROJECT / page).read_text().replace(".venv/bin/", "")
+    for command in commands(text):
+        assert not what_is_wrong(re.sub(r"\s{2,}.*", "", command)), command
+
+
+@pytest.mark.parametrize("page", ["docs/handbook/en.md", "docs/handbook/zh.md", "README.zh-CN.md", "docs/upgrades.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    path = PROJECT / page
+    for link in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        assert (path.parent / link).exists(), link
+
+
+def test_both_have_the_same_parts() -> None:
+    parts = [re.findall("^(#+) ", handbook(language), re.MULTILINE) for language in LANGUAGES]
+    rows = [len(re.findall(r"^\|", handbook(language), re.MULTILINE)) for language in LANGUAGES]
+    assert parts[0] == parts[1]
+    assert rows[0] == rows[1]
