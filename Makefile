@@ -73,24 +73,34 @@ wheel: setup ## build dist/livefuse-*.whl with compiled modules, and hold it aga
 	.venv/bin/python -m pytest -m compiled tests/compiled $(PYTEST)
 
 .PHONY: lint
-lint: setup ## ruff, its formatter, mypy and tsc
+lint: setup ## ruff, its formatter, mypy and tsc; licences and known weaknesses of what is installed
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/node $(WEB)/node_modules/typescript/bin/tsc --project $(WEB)
+	.venv/bin/python -m tests.supply.licences
+	.venv/bin/python -m tests.supply.weaknesses
+
+.PHONY: sbom
+sbom: setup ## dist/livefuse.cdx.json, the bill of materials of what runs (CycloneDX)
+	@mkdir -p dist
+	.venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/livefuse.cdx.json requirements.run.lock
 
 .PHONY: generate
-generate: setup ## write schemas/generated, docs/settings.md and the dashboards again
+generate: setup ## write schemas/generated, docs/settings.md, the dashboards, Strimzi's topics and users again
 	.venv/bin/python -m schemas.generate
 	.venv/bin/python -m deploy.settings_page
 	.venv/bin/python -m alerts.dashboards
 	.venv/bin/python -m alerts.console.openapi
+	.venv/bin/python -m deploy.strimzi
 
 .PHONY: lock
-lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock
+lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock and requirements.run.lock
 	test -x .cache/uv/bin/uv || { $(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv==$(UV_VERSION); }
 	.cache/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	    --custom-compile-command "make lock" --quiet $(LOCK) --output-file requirements.lock
+	.cache/uv/bin/uv pip compile pyproject.toml --constraint requirements.lock --universal --python-version 3.11 --generate-hashes \
+	    --custom-compile-command "make lock" --quiet --output-file requirements.run.lock
 
 .PHONY: kafka
 kafka: $(FETCHED) ## fetch the Kafka broker of the tests with Maven

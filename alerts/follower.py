@@ -25,6 +25,7 @@ from pydantic import BaseModel, ValidationError
 from alerts.consumer import REFUSALS, RETRY_S, heard_ms, lanes, open_consumer, reached, start_at
 from schemas.errors import BrokerRefused
 from schemas.events import FuseEvent, FuseState, Watchlist
+from schemas.rights import missing
 from schemas.topics import TopicNames
 
 AWAY_AFTER_S: Final = 10.0
@@ -113,7 +114,7 @@ class Follower:
                     start_at(consumer, self._positions)
                     await self._follow(consumer)
             except REFUSALS as error:
-                raise BrokerRefused(f"the fuse events cannot be read: {error!r}") from error
+                raise BrokerRefused(f"the fuse events cannot be read: {missing(error, 'Read')}") from error
             except (KafkaError, OSError, TimeoutError) as error:
                 self._say_away(type(error).__name__)
                 await asyncio.sleep(RETRY_S)

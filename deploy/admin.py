@@ -14,19 +14,25 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
     IncompatibleBrokerVersion,
     KafkaError,
     NotCoordinatorForGroupError,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     for_code,
 )
 
 from schemas.errors import BrokerRefused
+from schemas.rights import Operation, missing
 
 _SET_ON_TOPIC: Final = 1
 """The source of a setting that stands at the topic itself, and not at the broker or nowhere."""
+
+_RIGHTS: Final = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 
 _COORDINATOR_PATIENCE_S: Final = 10.0
 
@@ -71,7 +77,10 @@ class Admin:
         }
 
     async def configs(self, topics: Collection[str]) -> dict[str, TopicConfigs]:
-        """Return the settings of the topics; a topic of which the broker tells nothing is left out."""
+        """Return the settings of the topics; a topic of which the broker tells nothing is left out.
+
+        BrokerRefused names a topic whose settings this user may not see.
+        """
         if not topics:
             return {}
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
@@ -82,6 +91,7 @@ class Admin:
         found: dict[str, TopicConfigs] = {}
         for answer in answers:
             for resource in answer.to_object()["resources"]:
+                _allowed(resource["error_code"], "DescribeConfigs", resource["resource_name"])
                 if not resource["error_code"]:
                     entries = resource["config_entries"]
                     found[resource["resource_name"]] = TopicConfigs(
@@ -100,6 +110,7 @@ class Admin:
         answer = await self.client.create_topics([topic])
         for entry in answer.topic_errors:
             code, *text = entry[1:]
+            _allowed(code, "Create", name)
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise BrokerRefused(f"the broker does not create the topic {name}: {_said(code, text)}.")
 
@@ -111,27 +122,34 @@ class Admin:
             raise BrokerRefused(f"this broker cannot change the settings of a topic ({name}).") from error
         for answer in answers:
             for code, text, *_ in answer.resources:
+                _allowed(code, "AlterConfigs", name)
                 if code:
                     raise BrokerRefused(f"the broker does not change the topic {name}: {_said(code, [text])}.")
 
     async def group(self, name: str) -> Group | None:
-        """Return a consumer group; None when the broker does not know it or does not tell."""
+        """Return a consumer group; None when the broker does not know it or does not tell. Raises BrokerRefused."""
         try:
             answers = await _patiently(lambda: self.client.describe_consumer_groups([name]))
         except (IncompatibleBrokerVersion, NotImplementedError):
             return None
+        except GroupAuthorizationFailedError as error:
+            raise _refused(GroupAuthorizationFailedError(name), "Describe", name) from error
         for answer in answers:
             for group in answer.to_object()["groups"]:
+                _allowed(group["error_code"], "Describe", name)
                 if not group["error_code"] and group["state"] != "Dead":
                     return Group(group["state"], len(group["members"]))
         return None
 
     async def committed(self, group: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the committed offsets of a group; a partition without one is left out."""
+        """Return the committed offsets of a group; a partition without one is left out. Raises BrokerRefused."""
         asked = list(partitions)
         if not asked:
             return {}
-        offsets = await _patiently(lambda: self.client.list_consumer_group_offsets(group, partitions=asked))
+        try:
+            offsets = await _patiently(lambda: self.client.list_consumer_group_offsets(group, partitions=asked))
+        except GroupAuthorizationFailedError as error:
+            raise _refused(GroupAuthorizationFailedError(group), "Describe", group) from error
         return {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
 
 
@@ -145,6 +163,17 @@ async def _patiently(ask: Any) -> Any:
             if asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.2)
+
+
+def _allowed(code: int, operation: Operation, name: str) -> None:
+    """Raise BrokerRefused where an answer's error code says that a right is missing."""
+    error: type[KafkaError] = for_code(code)
+    if error in _RIGHTS:
+        raise _refused(error(name), operation, name)
+
+
+def _refused(error: KafkaError, operation: Operation, name: str) -> BrokerRefused:
+    return BrokerRefused(f"the broker refuses: {missing(error, operation, name)}.")
 
 
 def _said(code: int, text: list[str | None]) -> str:

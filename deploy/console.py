@@ -13,11 +13,13 @@ from alerts.console import server
 from alerts.console.accounts import AccountsFile
 from alerts.console.doors import Doors
 from deploy import web
+from deploy.acls import rights_of
 from deploy.pipeline import Pipeline
 from deploy.settings import Settings
 from schemas.errors import BrokerUnavailable, ConfigurationError
 from schemas.topics import topics
 from streams import client
+from streams.rights import require_rights
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ async def _ready(settings: Settings, stop: asyncio.Event) -> None:
     arguments = settings.kafka_config().client
     while await client.wait_for_broker(arguments, stop):
         try:
+            await require_rights(arguments, rights_of(settings)["console"])
             await client.require_topics(arguments, needed)
         except BrokerUnavailable as error:
             log.warning("broker.unavailable %s Trying again.", error)

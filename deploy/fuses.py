@@ -69,7 +69,8 @@ async def order(config: KafkaConfig, names: TopicNames, command: Command, patien
     """Send a command and wait for what comes of it. LivefuseError when nothing comes within `patience`."""
     key = command.product_id.encode()
     async with open_consumer(config) as consumer, open_producer(config) as producer:
-        partitions = await partitions_of(config, [names.fuse_events, names.commands, names.state])
+        partitions = await partitions_of(config, [names.fuse_events, names.state])
+        await partitions_of(config, [names.commands], "Write")
         lanes = [each for each in partitions if each.topic == names.state]
         lane = lanes[partition_of(command.product_id, len(lanes))]
         answers = [each for each in partitions if each.topic == names.fuse_events]

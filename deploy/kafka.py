@@ -24,9 +24,10 @@ from aiokafka.errors import (
 )
 
 from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed, TopicMismatch
+from schemas.rights import Operation, missing
 from schemas.topics import LARGEST_DEAD_LETTER_BYTES
 from streams import headers
-from streams.client import REFUSALS, addresses, connected, fetched_end, partition_counts
+from streams.client import REFUSALS, addresses, connected, fetched_end, partition_counts, refuse_hidden
 from streams.config import KafkaConfig
 
 REQUEST_TIMEOUT_MS: Final = 10_000
@@ -45,8 +46,11 @@ _CHECK_ADDRESS: Final = (
 
 
 @asynccontextmanager
-async def in_our_words(config: KafkaConfig) -> AsyncIterator[None]:
-    """See that the broker is there; raise aiokafka's errors as ours, with the address and the next step."""
+async def in_our_words(config: KafkaConfig, operation: Operation = "Describe") -> AsyncIterator[None]:
+    """See that the broker is there; raise aiokafka's errors as ours, with the address and the next step.
+
+    `operation` is what is missing where the broker refuses for lack of a right.
+    """
     where = addresses(config.client)
     try:
         async with connected(config.client):
@@ -58,7 +62,7 @@ async def in_our_words(config: KafkaConfig) -> AsyncIterator[None]:
     try:
         yield
     except REFUSALS as error:
-        raise BrokerRefused(f"the broker at {where} refuses: {_said(error)}. {_CHECK_LOGIN}") from error
+        raise BrokerRefused(f"the broker at {where} refuses: {_refusal(error, operation)}. {_CHECK_LOGIN}") from error
     except _SILENCE as error:
         raise BrokerUnavailable(f"the broker at {where} went away: {_said(error)}. {_CHECK_ADDRESS}") from error
     except MessageSizeTooLargeError as error:
@@ -76,6 +80,11 @@ async def _close(closing: Coroutine[Any, Any, None]) -> None:
     _, late = await asyncio.wait({task}, timeout=CLOSE_WITHIN_S)
     for each in late:
         each.cancel()
+
+
+def _refusal(error: Exception, operation: Operation) -> str:
+    found = missing(error, operation)
+    return _said(error) if found == repr(error) else found
 
 
 def _said(error: Exception) -> str:
@@ -103,7 +112,7 @@ async def open_consumer(
     `fetch_bytes`: how much of a partition comes at once.
     """
     headers.accept_any_names()
-    async with in_our_words(config):
+    async with in_our_words(config, "Read"):
         consumer = AIOKafkaConsumer(
             **config.client,
             enable_auto_commit=False,
@@ -125,7 +134,7 @@ async def open_producer(config: KafkaConfig, *, idempotent: bool = False) -> Asy
 
     An `idempotent` one, where the broker has such, writes none twice when an answer is lost.
     """
-    async with in_our_words(config):
+    async with in_our_words(config, "Write"):
         producer = AIOKafkaProducer(
             **config.client,
             acks="all",
@@ -140,11 +149,17 @@ async def open_producer(config: KafkaConfig, *, idempotent: bool = False) -> Asy
             await _close(producer.stop())
 
 
-async def partitions_of(config: KafkaConfig, topics: Collection[str]) -> list[TopicPartition]:
-    """Return all partitions of the topics; TopicMismatch names those that do not exist."""
+async def partitions_of(
+    config: KafkaConfig, topics: Collection[str], operation: Operation = "Read"
+) -> list[TopicPartition]:
+    """Return all partitions of the topics; TopicMismatch names those that do not exist.
+
+    BrokerRefused names those that are only hidden from this user, as topics that lack the right to `operation`.
+    """
     existing = await partition_counts(config.client)
-    if missing := sorted(set(topics) - existing.keys()):
-        raise TopicMismatch(f"there is no topic {', '.join(missing)}. `livefuse topics apply` creates ours.")
+    if unknown := sorted(set(topics) - existing.keys()):
+        await refuse_hidden(config.client, unknown, operation)
+        raise TopicMismatch(f"there is no topic {', '.join(unknown)}. `livefuse topics apply` creates ours.")
     return [TopicPartition(topic, number) for topic in sorted(topics) for number in range(existing[topic])]
 
 

@@ -33,7 +33,7 @@ ReadableFile = Annotated[Path, AfterValidator(_readable)]
 class KafkaSettings(BaseModel):
     """How to reach the broker. What goes together is checked by `contradictions`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     security_protocol: Annotated[SecurityProtocol, BeforeValidator(_upper)] = "PLAINTEXT"
     """Transport to the broker: with or without TLS, with or without a login."""

@@ -16,10 +16,12 @@ from prometheus_client import disable_created_metrics
 from alerts.pager import pager, trial
 from alerts.pager.trial import Trial
 from deploy import routes, web
+from deploy.acls import rights_of
 from deploy.settings import Settings
 from schemas.errors import BrokerUnavailable
 from schemas.topics import topics
 from streams import client
+from streams.rights import require_rights
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ async def _ready(settings: Settings, stop: asyncio.Event) -> None:
     arguments = settings.kafka_config().client
     while await client.wait_for_broker(arguments, stop):
         try:
+            await require_rights(arguments, rights_of(settings)["pager"])
             await client.require_topics(arguments, needed)
         except BrokerUnavailable as error:
             log.warning("broker.unavailable %s Trying again.", error)

@@ -44,9 +44,7 @@ from schemas.durations import Between, Duration
 from schemas.errors import ConfigurationError
 from schemas.rules import Severity
 
-_STRICT: Final = ConfigDict(
-    frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, arbitrary_types_allowed=True
-)
+_STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
 _LAST_PORT: Final = 65_535
 _DAY: Final = timedelta(days=1)
 _QUIET: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9]) +([A-Za-z0-9_+/-]+)")

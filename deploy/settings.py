@@ -31,7 +31,7 @@ from schemas.topics import TopicNames, misnamed
 from schemas.wording import in_words
 from streams.config import IntakeConfig, KafkaConfig, WorkerConfig
 
-_STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+_STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 _LAST_PORT: Final = 65_535
 _SECRETS: Final = (
     "kafka.sasl_password",

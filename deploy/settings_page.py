@@ -1,9 +1,12 @@
 """`python -m deploy.settings_page` writes docs/settings.md: every setting, from the models themselves."""
 
+import ast
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
@@ -102,9 +105,21 @@ def _topics() -> Iterator[tuple[str, str, str, str]]:
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
+    meanings = _meanings(model)
     for name, each in model.model_fields.items():
-        if each.description:
-            yield name, _kind(each), _default(each.default), each.description
+        if name in meanings:
+            yield name, _kind(each), _default(each.default), meanings[name]
+
+
+def _meanings(model: type[BaseModel]) -> dict[str, str]:
+    """Return what stands under each field. Pydantic could read that too, but in every process, at its start."""
+    found = ast.parse(inspect.getsource(model)).body[0]
+    meanings = {}
+    for field, text in pairwise(found.body if isinstance(found, ast.ClassDef) else ()):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(meaning))):
+                meanings[name] = inspect.cleandoc(meaning)
+    return meanings
 
 
 def _kind(field: FieldInfo) -> str:

@@ -17,6 +17,7 @@ from deploy.admin import Admin, Layout, TopicConfigs
 from deploy.settings import Settings
 from schemas.errors import BrokerUnavailable, TopicMismatch
 from schemas.topics import Topic, topics
+from streams.client import refuse_hidden
 
 Action = Literal["create", "alter", "keep", "missing", "refuse"]
 
@@ -110,9 +111,11 @@ def _suffices(name: str, found: str | None, wanted: str) -> bool:
 
 
 async def plan_topics(admin: Admin, settings: Settings, *, create_inputs: bool) -> list[Step]:
-    """Look at the broker and return what is to be done."""
+    """Look at the broker and return what is to be done. Raises BrokerRefused where this user may not look."""
     wanted = topics(settings.topics, settings.partitions)
     layouts = await admin.layouts()
+    absent = [each.name for each in wanted if each.name not in layouts]
+    await refuse_hidden(settings.kafka_config().client, absent, "Describe")
     configs = await admin.configs([each.name for each in wanted if each.ours and each.name in layouts])
     replicas = settings.replication_factor or min(_MOST_REPLICAS, len(await admin.brokers()))
     fresh = Layout(settings.input_partitions, replicas)

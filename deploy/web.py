@@ -17,14 +17,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import orjson
-from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
 from prometheus_client.registry import Collector
 
 from schemas.errors import LivefuseError
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 Role = Literal["intake", "worker", "pager", "console"]
 
@@ -56,17 +58,18 @@ def registry(role: Role, *collectors: Collector) -> CollectorRegistry:
     return made
 
 
-def application(metrics: CollectorRegistry, health: Health) -> web.Application:
+def application(metrics: CollectorRegistry, health: Health) -> "web.Application":
     """Return the three pages; a process with pages of its own adds them."""
+    from aiohttp import web
 
-    async def show_metrics(_: web.Request) -> web.Response:
+    async def show_metrics(_: "web.Request") -> "web.Response":
         return web.Response(body=generate_latest(metrics), headers={"content-type": METRICS_TYPE})
 
-    async def show_health(_: web.Request) -> web.Response:
+    async def show_health(_: "web.Request") -> "web.Response":
         problems = health.problems()
         return _answer({"ok": not problems, "problems": problems}, good=not problems)
 
-    async def show_readiness(_: web.Request) -> web.Response:
+    async def show_readiness(_: "web.Request") -> "web.Response":
         waits_for = health.ready()
         return _answer({"ready": waits_for is None, "waits_for": waits_for}, good=waits_for is None)
 
@@ -86,6 +89,8 @@ async def serving(port: int | None, metrics: CollectorRegistry, health: Health) 
     if port is None:
         yield None
         return
+    from aiohttp import web
+
     runner = web.AppRunner(application(metrics, health), access_log=None, shutdown_timeout=_LAST_ANSWERS_S)
     await runner.setup()
     try:
@@ -101,7 +106,9 @@ async def serving(port: int | None, metrics: CollectorRegistry, health: Health) 
         await runner.cleanup()
 
 
-def _answer(content: dict[str, Any], *, good: bool) -> web.Response:
+def _answer(content: dict[str, Any], *, good: bool) -> "web.Response":
+    from aiohttp import web
+
     status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
     return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")
 

@@ -4,7 +4,8 @@ Validated straight from the bytes of a Kafka record: `Order.model_validate_json(
 integer, never text, a fraction or a truth value. Unknown fields are ignored, null in an optional field is as good as
 nothing. Texts that people wrote (`text`, `reason`) stay out of every representation.
 
-The intake reads through `schemas.parse`, which derives faster validators from these models.
+The intake reads through `schemas.parse`, which derives faster validators from these models, and the common shapes by
+hand (`streams.intake.shapes`), which a test holds against them.
 """
 
 from typing import Annotated, Final, Literal
@@ -18,8 +19,12 @@ from schemas.times import Time
 
 RECORD: Final = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
-Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
+MOST_UNITS: Final = 1_000_000
+MOST_STOCK: Final = 1_000_000_000
+MOST_LINES: Final = 200
+
+Quantity = Annotated[int, Field(strict=True, ge=1, le=MOST_UNITS)]
+Stock = Annotated[int, Field(strict=True, ge=0, le=MOST_STOCK)]
 Status = Literal["placed", "cancelled"]
 
 
@@ -41,7 +46,7 @@ class Order(BaseModel):
 
     order_id: Id
     occurred_at: Time
-    lines: Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=200)]
+    lines: Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=MOST_LINES)]
     status: Annotated[Status, NullMeans("placed")] = "placed"
     event_id: Id | None = None
     room_id: Id | None = None
@@ -83,7 +88,7 @@ class StockLevel(BaseModel):
     model_config = RECORD
 
     product_id: Id
-    on_hand: Annotated[int, Field(strict=True, ge=-1_000_000_000, le=1_000_000_000)]
+    on_hand: Annotated[int, Field(strict=True, ge=-MOST_STOCK, le=MOST_STOCK)]
     occurred_at: Time
     sku_id: Id | None = None
     reserved: Annotated[Stock, NullMeans(0)] = 0

@@ -1,16 +1,16 @@
 """The broker as every process meets it first: does it answer, what can it do, which topics has it.
 
 Verified on aiokafka 0.14: a client that cannot connect logs the reason and raises an error without it, so the reason
-is asked for again; metadata of all topics creates none, metadata of one topic may create it (Kafka's
-``auto.create.topics.enable``); the embedded broker lists the transaction requests among its versions and answers
-InitProducerId with error -1.
+is asked for again; metadata of all topics creates none and shows those that the user may describe, metadata of one
+topic may create it (Kafka's ``auto.create.topics.enable``, unless it is told not to); the embedded broker lists the
+transaction requests among its versions and answers InitProducerId with error -1.
 """
 
 import asyncio
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
     for_code,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from schemas.errors import BrokerRefused, BrokerUnavailable, TopicMismatch
@@ -105,6 +106,11 @@ async def supports_transactions(client: Mapping[str, Any]) -> bool:
             verdict = for_code(answer.error_code)
             if verdict is NoError:
                 return True
+            if verdict is ClusterAuthorizationFailedError:
+                raise BrokerRefused(
+                    f"the broker at {addresses(client)} gives out no producer id: the right Write on any topic is "
+                    "missing (`livefuse topics acls` lists what each role needs)."
+                )
             if not verdict.retriable:
                 return False
             # A broker that has just started is still loading what it knows about producers.
@@ -136,7 +142,7 @@ def fetched_end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
 async def require_topics(client: Mapping[str, Any], needed: Mapping[str, int | None]) -> None:
     """Raise TopicMismatch when topics are not as needed, and stay so: a new topic is not known to all brokers at once.
 
-    Also raises BrokerUnavailable, BrokerRefused.
+    Also raises BrokerUnavailable, and BrokerRefused where a topic is only hidden from this user.
     """
     deadline = time.monotonic() + _PATIENCE_S
     while True:
@@ -144,11 +150,43 @@ async def require_topics(client: Mapping[str, Any], needed: Mapping[str, int | N
         try:
             check_topics(existing, needed)
         except TopicMismatch:
+            await refuse_hidden(client, needed.keys() - existing.keys())
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(_PATIENCE_S / 10)
         else:
             return
+
+
+async def refuse_hidden(client: Mapping[str, Any], names: Collection[str], operation: str = "Read or Write") -> None:
+    """Raise BrokerRefused, which names the topics, when it may be that they are only hidden from this user."""
+    if not names or client.get("security_protocol", "PLAINTEXT") == "PLAINTEXT":
+        return
+    async with connected(client) as kafka:
+        hidden = await hidden_topics(kafka, names)
+    if hidden:
+        wanted = ", ".join(f"{operation} on topic {each}" for each in sorted(hidden))
+        raise BrokerRefused(
+            f"the broker at {addresses(client)} does not show this user all topics: the right {wanted} is missing "
+            "(`livefuse topics acls` lists what each role needs)"
+        )
+
+
+async def hidden_topics(kafka: AIOKafkaClient, names: Collection[str]) -> set[str]:
+    """Return the topics that this user may not describe, whether they exist or not; none is created.
+
+    Nothing when the broker does not answer.
+    """
+    if not names:
+        return set()
+    try:
+        answer = await kafka.send(
+            kafka.get_random_node(), MetadataRequest(sorted(names), allow_auto_topic_creation=False)
+        )
+    except KafkaError:
+        return set()
+    # What comes with a topic differs from version to version; its error and its name are always in front.
+    return {name for code, name, *_ in answer.topics if for_code(code) is TopicAuthorizationFailedError}
 
 
 def check_topics(existing: Mapping[str, int], needed: Mapping[str, int | None]) -> None:

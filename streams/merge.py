@@ -14,6 +14,7 @@ of the last item that it brought, or later if somebody said so (:meth:`Merge.adv
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any, Final
 
 from streams.engine.signals import Signal
@@ -124,7 +125,7 @@ class Merge:
         )
         taken: list[Entry] = []
         runs = 0
-        for source in self._sources.values():
+        for source in sorted(self._sources.values(), key=_rank):
             entries = source.entries
             if not entries:
                 continue
@@ -135,8 +136,8 @@ class Merge:
                 del entries[:cut]
                 runs += 1
         if runs > 1:
-            # No two entries have the same rank and position, so their items are never compared.
-            taken.sort()
+            # By key alone: what has the same key stays in the order of ranks, and of positions within a source.
+            taken.sort(key=_key)
         return taken
 
     def waiting_for(self) -> Iterator[str]:
@@ -153,6 +154,13 @@ class Merge:
 
 def _horizon(source: _Source) -> int:
     return NEVER if source.caught_up else max(source.key, source.horizon)
+
+
+_key: Final = itemgetter(0)
+
+
+def _rank(source: _Source) -> int:
+    return source.rank
 
 
 def _order(entry: Entry) -> tuple[int, int]:

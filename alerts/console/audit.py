@@ -27,6 +27,7 @@ from alerts.consumer import REFUSALS, RETRY_S, open_consumer, reached, start_at
 from schemas.audit import AuditEntry, What
 from schemas.durations import milliseconds
 from schemas.errors import BrokerRefused
+from schemas.rights import missing
 
 KEPT_MS: Final = 24 * 3_600_000
 WRITE_WITHIN_S: Final = 5.0
@@ -184,7 +185,7 @@ class Audit:
                                 self._take_record(record.value)
                                 position = record.offset + 1
             except REFUSALS as error:
-                raise BrokerRefused(f"the audit cannot be read: {error!r}") from error
+                raise BrokerRefused(f"the audit cannot be read: {missing(error, 'Read', self.topic)}") from error
             except (KafkaError, OSError, TimeoutError) as error:
                 log.info("audit.broker_away error=%s", type(error).__name__)
                 await asyncio.sleep(RETRY_S)

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from alerts.consumer import REFUSALS, RETRY_S
 from schemas.errors import BrokerRefused
+from schemas.rights import missing
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 _CLOSE_S: Final = 0.3
@@ -46,7 +47,7 @@ class Writer:
                 self._opened.set()
                 await asyncio.Event().wait()
             except REFUSALS as error:
-                raise BrokerRefused(f"nothing can be written: {error!r}") from error
+                raise BrokerRefused(f"nothing can be written: {missing(error, 'Write')}") from error
             except (KafkaError, OSError, TimeoutError) as error:
                 log.info("console.broker_away error=%s", type(error).__name__)
                 await asyncio.sleep(RETRY_S)
@@ -70,6 +71,6 @@ class Writer:
                 # Awaited together: an error of one must not leave the others' errors unread.
                 done = await asyncio.gather(*sent, return_exceptions=True)
         except (KafkaError, OSError, TimeoutError) as error:
-            raise NotWritten(f"{topic}: {type(error).__name__}") from error
+            raise NotWritten(f"{topic}: {missing(error, 'Write', topic)}") from error
         if errors := [each for each in done if isinstance(each, BaseException)]:
-            raise NotWritten(f"{topic}: {type(errors[0]).__name__}") from errors[0]
+            raise NotWritten(f"{topic}: {missing(errors[0], 'Write', topic)}") from errors[0]

@@ -35,6 +35,7 @@ from alerts.pager.route import ANSWERS, Route
 from alerts.pager.schedule import Schedule
 from schemas.errors import BrokerRefused
 from schemas.events import FuseEvent
+from schemas.rights import missing
 
 MOST_BEFORE: Final = 2_000
 """Notices that wait for the channel before no more events are read."""
@@ -92,7 +93,8 @@ class Subscription:
             try:
                 await self._read()
             except REFUSALS as error:
-                raise BrokerRefused(f"channel {self.name} cannot read the fuse events: {error!r}") from error
+                why = missing(error, "Read")
+                raise BrokerRefused(f"channel {self.name} cannot read the fuse events: {why}") from error
             except (KafkaError, OSError, TimeoutError) as error:
                 # The follower of the pager says at length that the broker is away.
                 log.info("channel.broker_away channel=%s error=%s", self.name, type(error).__name__)

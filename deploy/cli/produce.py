@@ -39,9 +39,10 @@ async def _produce(kafka: "KafkaConfig", topic: str, lines: "Iterable[bytes]") -
 
     from deploy.kafka import open_producer
     from schemas.errors import TopicMismatch
-    from streams.client import partition_counts
+    from streams.client import partition_counts, refuse_hidden
 
     if topic not in await partition_counts(kafka.client):
+        await refuse_hidden(kafka.client, [topic], "Write")
         raise TopicMismatch(f"there is no topic {topic}. See what there is: livefuse topics list")
     count = 0
     async with open_producer(kafka) as producer:

@@ -1,16 +1,29 @@
-"""`livefuse topics`: what is on the broker against the one list of topics."""
+"""`livefuse topics`: what is on the broker against the one list of topics, and who needs which rights on it."""
 
+from dataclasses import asdict
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deploy.cli import archive
 from deploy.cli.options import AsJson, ConfigFile, load_settings
-from deploy.cli.output import note, write_json, write_table
+from deploy.cli.output import note, write, write_json, write_table
 
 if TYPE_CHECKING:
     from deploy.settings import Settings
     from deploy.topics import Step
+
+
+class AclFormat(StrEnum):
+    """How `topics acls` writes."""
+
+    TABLE = "table"
+    KAFKA_ACLS = "kafka-acls"
+    STRIMZI = "strimzi"
+
+
+StrimziCluster = Annotated[str, typer.Option("--cluster", help="Strimzi's name of the Kafka cluster.")]
 
 app = typer.Typer(no_args_is_help=True, help="List the topics, make them as they must be, save and restore them.")
 app.command("export")(archive.export_topics)
@@ -78,6 +91,68 @@ def apply(
     else:
         asyncio.run(_carry_out(settings, steps))
         note(f"done: {len(changing)} of {len(steps)} topics created or changed")
+
+
+@app.command()
+def acls(
+    *,
+    roles: Annotated[
+        list[str] | None, typer.Option("--role", metavar="ROLE", help="Only this role; may be given more than once.")
+    ] = None,
+    style: Annotated[
+        AclFormat, typer.Option("--format", help="A table, commands for kafka-acls.sh, or KafkaUsers for Strimzi.")
+    ] = AclFormat.TABLE,
+    cluster: StrimziCluster = "kafka",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the least rights that each role needs at Kafka: for these settings, and no broker is asked.
+
+    Roles: shop, intake, worker, pager, console, operator, admin, monitoring, reader, auditor.
+    """
+    from deploy.acls import kafka_acls, rights_of, user_of
+
+    settings = load_settings(config)
+    found = {role: held for role, held in rights_of(settings).items() if not roles or role in roles}
+    if unknown := set(roles or ()) - found.keys():
+        raise typer.BadParameter(f"there is no role {', '.join(sorted(unknown))}", param_hint="--role")
+    rows = [(role, user_of(settings.application, role), each) for role, held in found.items() for each in held]
+    if as_json:
+        write_json([{"role": role, "user": user, **asdict(each)} for role, user, each in rows])
+    elif style is AclFormat.KAFKA_ACLS:
+        for line in kafka_acls(found, settings.application):
+            write(line)
+    elif style is AclFormat.STRIMZI:
+        from deploy.strimzi import kafka_users, written
+
+        write(written(kafka_users(found, settings.application, cluster)).rstrip())
+    else:
+        write_table(
+            ["role", "user", "operation", "resource", "name", "pattern", "why"],
+            [
+                [role, user, each.operation, each.resource, each.name, each.pattern, each.why]
+                for role, user, each in rows
+            ],
+        )
+
+
+@app.command()
+def strimzi(
+    *,
+    cluster: StrimziCluster = "kafka",
+    replicas: Annotated[int, typer.Option("--replicas", min=1, help="Replicas of each topic.")] = 3,
+    config: ConfigFile = None,
+) -> None:
+    """Write KafkaTopics and KafkaUsers for Strimzi: livefuse's own topics, and each role with its rights.
+
+    With these settings; no broker is asked. The shop's own topics are not among them.
+    """
+    from deploy.acls import rights_of
+    from deploy.strimzi import kafka_topics, kafka_users, written
+
+    settings = load_settings(config)
+    write(written(kafka_topics(settings, cluster, replicas)).rstrip())
+    write(written(kafka_users(rights_of(settings), settings.application, cluster)).rstrip())
 
 
 async def _plan(settings: "Settings", *, create_inputs: bool) -> "list[Step]":

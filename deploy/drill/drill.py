@@ -65,8 +65,8 @@ class Drill:
         async with AsyncExitStack() as stack:
             self._producer = await stack.enter_async_context(open_producer(kafka))
             self._consumer = await stack.enter_async_context(open_consumer(kafka))
-            needed = [names.complaints, names.commands, names.fuse_events]
-            events = [each for each in await partitions_of(kafka, needed) if each.topic == names.fuse_events]
+            await partitions_of(kafka, [names.complaints, names.commands], "Write")
+            events = await partitions_of(kafka, [names.fuse_events])
             start_at(self._consumer, await self._consumer.end_offsets(events))
             session = await stack.enter_async_context(aiohttp.ClientSession())
             admin = await stack.enter_async_context(open_admin(kafka))

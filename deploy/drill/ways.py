@@ -19,6 +19,7 @@ from alerts.pager.route import Route
 from deploy.drill.exercise import Exercise
 from deploy.drill.steps import Outcome
 from schemas.events import FuseEvent
+from schemas.rights import missing
 from schemas.times import from_ms
 
 _PAGER: Final = "Does `livefuse pager` run, with these settings?"
@@ -127,7 +128,7 @@ class ChannelWay:
         try:
             found = await self._admin.list_consumer_group_offsets(self._group, partitions=[where])
         except KafkaError as error:
-            return Seen(None, f"its position cannot be read: {error!r}")
+            return Seen(None, f"its position cannot be read: {missing(error, 'Describe', self._group)}")
         kept = found.get(where)
         if kept is None or kept.offset < 0:
             return Seen(None, f"no pager has ever read for this channel. {_PAGER}")

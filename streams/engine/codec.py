@@ -30,7 +30,7 @@ def encode(state: ProductState) -> bytes:
             state.requests,
             state.room_id,
             state.category,
-            [_encode_memory(memory, clock) for memory in state.memories],
+            [_encode_memory(memory, clock, state.leaving) for memory in state.memories],
             [
                 [rule_id, kind.code, evidence.since, *stored]
                 for rule_id, (kind, evidence) in state.evidence.items()
@@ -73,12 +73,19 @@ def is_settled(value: bytes) -> bool:
     return value[:2] == _SETTLED
 
 
-def _encode_memory(facts: dict[str, int], clock: int) -> list[Any]:
-    """Return the facts that can still be recognised: ids, and how long ago each was applied."""
-    forgotten = clock - MEMORY_MS
-    if facts and next(iter(facts.values())) <= forgotten:
-        facts = {fact: applied for fact, applied in facts.items() if applied > forgotten}
-    return [list(facts), list(map(clock.__sub__, facts.values()))] if facts else []
+def _encode_memory(facts: dict[str, int], clock: int, leaving: dict[int, list[str]]) -> list[Any]:
+    """Return the facts that can still be recognised: ids, and how long ago each was applied. Lets go of the others."""
+    ids, ages = list(facts), [clock - applied for applied in facts.values()]
+    if ages and ages[0] >= MEMORY_MS:
+        known = len(ages)
+        kept = next((place for place, age in enumerate(ages) if age < MEMORY_MS), known)
+        del ids[:kept], ages[:kept]
+        # Not one by one, see ProductState.forget_oldest; and not at every flush.
+        if 4 * kept > known:
+            facts.clear()
+            facts.update((fact, clock - age) for fact, age in zip(ids, ages, strict=True))
+            leaving.clear()
+    return [ids, ages] if ids else []
 
 
 def _decode_memory(data: list[Any], clock: int) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.durations import milliseconds
 from schemas.rules import ComplaintSurgeLimits, Rule
+from streams.engine.evidence import Evidence
 from streams.engine.fuse import BEGINNING, OPEN, PROBATION, Fuse
 from streams.engine.signals import Signal
 from streams.engine.verdicts import LATE, Nearness, Trip, Verdict, seconds
@@ -30,15 +31,14 @@ class Limits:
         self.window_s: int | float = seconds(self.window)
 
 
-class ComplaintSurge:
+class ComplaintSurge(Evidence):
     """Evidence of one product for one rule."""
 
-    __slots__ = ("fuses", "ids", "limits", "since", "times")
+    __slots__ = ("ids", "limits", "times")
     limits: Limits
-    fuses: dict[str | None, Fuse]
 
     def __init__(self, since: int) -> None:
-        self.since = since
+        super().__init__(since)
         self.times: list[int] = []
         self.ids: list[str] = []
 

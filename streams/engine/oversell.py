@@ -12,6 +12,7 @@ from typing import Any
 from schemas.durations import milliseconds
 from schemas.rules import OversellLimits, Rule
 from schemas.times import from_ms
+from streams.engine.evidence import Evidence
 from streams.engine.fuse import OPEN, Fuse
 from streams.engine.signals import Signal
 from streams.engine.verdicts import LATE, Close, Nearness, Replenish, Trip, Verdict
@@ -113,15 +114,14 @@ class Sku:
         return max(current, previous, 0)
 
 
-class Oversell:
+class Oversell(Evidence):
     """Evidence of one product for one rule."""
 
-    __slots__ = ("fuses", "limits", "ordered", "since", "skus")
+    __slots__ = ("limits", "ordered", "skus")
     limits: Limits
-    fuses: dict[str | None, Fuse]
 
     def __init__(self, since: int) -> None:
-        self.since = since
+        super().__init__(since)
         self.ordered = False
         self.skus: dict[str | None, Sku] = {}
 

@@ -99,7 +99,9 @@ class Partition:
             state = hot.get(product_id)
             if state is None:
                 state = self._touch(product_id)
-            dirty[product_id] = state
+            if not state.dirty:
+                state.dirty = True
+                dirty[product_id] = state
             said = apply(state, signal, self.plan, counts)
             if said:
                 self._note(state, said)
@@ -115,7 +117,7 @@ class Partition:
 
     def take_dirty(self) -> list[tuple[str, bytes]]:
         """Return the states that changed since the last call, and let go of the products decoded longest ago."""
-        changed = [(product_id, encode(state)) for product_id, state in self._dirty.items()]
+        changed = [(product_id, _stored(state)) for product_id, state in self._dirty.items()]
         self._cold.update(changed)
         self._unstored = 0
         self._watchlist.touch(self._dirty)
@@ -200,6 +202,10 @@ class Partition:
             state.watch(self.plan)
         return state
 
+    def _change(self, state: ProductState) -> None:
+        state.dirty = True
+        self._dirty[state.product_id] = state
+
     def _note(self, state: ProductState, said: list[Output]) -> None:
         events = [output.event for output in said if output.topic == FUSE_EVENTS]
         if events:
@@ -226,7 +232,7 @@ class Partition:
             state = self._hot.get(product_id) or self._touch(product_id)
             if state.due != due:
                 continue
-            self._dirty[product_id] = state
+            self._change(state)
             said = fire_timers(state, due, self.plan)
             self._note(state, said)
             outputs += said
@@ -245,7 +251,12 @@ class Partition:
             state = self._hot.get(product_id) or self._touch(product_id)
             said = close_orphans(state, rules.issued_at, self.plan, before)
             if said:
-                self._dirty[product_id] = state
+                self._change(state)
                 self._note(state, said)
                 outputs += said
         return outputs
+
+
+def _stored(state: ProductState) -> bytes:
+    state.dirty = False
+    return encode(state)

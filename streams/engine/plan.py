@@ -1,14 +1,13 @@
 """A rule set, ready for use: which rules see a product, and with which limits."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from schemas.durations import milliseconds
 from schemas.rules import Rule, RuleSet
 from streams.engine.counts import Counts
+from streams.engine.evidence import Evidence
 from streams.engine.kinds import KINDS
 from streams.engine.signals import CANCELLATION, COMPLAINT, ORDER, RETURN, STOCK
-from streams.engine.verdicts import Verdict
 
 
 class ArmedRule:
@@ -33,30 +32,27 @@ _METHODS: Final = {
     STOCK: "on_stock",
 }
 
-Seeing = tuple[tuple[int, Callable[..., tuple[Verdict, ...] | None]], ...]
-"""Places of evidence, each with the function that shows it a signal: (evidence, signal, clock) to verdicts."""
-
 
 class Scope:
     """The rules that see the products of one scope, in order of rule id, each with its limits there.
 
-    ``seeing`` has, by kind of signal, those that want to see it: one table for all products of the scope, because a
-    table of its own for each of a million products would not stay in any cache. ``applied`` counts, by kind, the
+    ``seeing`` has, by kind of signal, the places of those that want to see it: one table for all products of the scope,
+    because one for each of a million products would not stay in any cache. ``applied`` counts, by kind, the
     signals that are applied to those products; scopes that the same rules see share it.
     """
 
     def __init__(self, rules: tuple[tuple[ArmedRule, Any], ...], counts: Counts) -> None:
         self.rules = rules
         kinds = [KINDS[rule.kind].evidence for rule, _ in rules]
-        self.seeing: tuple[Seeing, ...] = tuple(
-            tuple((place, getattr(kind, method)) for place, kind in enumerate(kinds) if hasattr(kind, method))
+        self.seeing: tuple[tuple[int, ...], ...] = tuple(
+            tuple(place for place, kind in enumerate(kinds) if getattr(kind, method) is not getattr(Evidence, method))
             for _, method in sorted(_METHODS.items())
         )
         self.applied = counts.tally(
             tuple(
                 (
                     rule.id,
-                    tuple(kind for kind, seeing in enumerate(self.seeing) if any(at == place for at, _ in seeing)),
+                    tuple(kind for kind, seeing in enumerate(self.seeing) if place in seeing),
                 )
                 for place, (rule, _) in enumerate(rules)
             )

@@ -11,7 +11,7 @@ from streams.engine.counts import Counts
 from streams.engine.events import Output, fuse_event, replenishment
 from streams.engine.fuse import CLOSED, OPEN, Fuse
 from streams.engine.plan import Plan
-from streams.engine.signals import CANCELLATION, COMMAND, COMPLAINT, ORDER, RETURN, STOCK, Signal
+from streams.engine.signals import CANCELLATION, COMMAND, COMPLAINT, ORDER, ORDER_FIELDS, RETURN, STOCK, Signal
 from streams.engine.state import MEMORY_MS, REMEMBERED, ProductState
 from streams.engine.verdicts import LATE, Close, Replenish, Verdict
 
@@ -21,7 +21,7 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
     kind: int = signal[0]
     time: int = signal[3]
     clock = state.clock
-    facts: dict[str, int] | None
+    facts: dict[str, int] | None = None
     fact: str
     room_id: str | None
     category: str | None = None
@@ -29,8 +29,11 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
         line: int
         order_id: str
         event_id: str | None
-        _, _, _, _, _, line, order_id, event_id, _, _, room_id, category = signal
-        facts = state.memories[0]
+        if len(signal) != ORDER_FIELDS:
+            raise ValueError(f"an order line has {ORDER_FIELDS} fields, not {len(signal)}")
+        line, order_id, event_id = signal[5], signal[6], signal[7]
+        room_id, category = signal[10], signal[11]
+        memory = 0
         if event_id is not None:
             fact = f"\n{event_id}\n{line}"
         elif kind == ORDER:
@@ -39,27 +42,30 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
         else:
             fact = f"{order_id}\n{line}\nc"
     elif kind == STOCK:
-        facts = None
+        memory = -1
+        fact = ""
         room_id = signal[9]
     elif kind == COMPLAINT:
-        facts = state.memories[2]
+        memory = 2
         fact = signal[5]
         room_id = signal[7]
     elif kind == RETURN:
-        facts = state.memories[1]
+        memory = 1
         fact = signal[5]
         room_id, category = signal[8], signal[9]
     else:
         room_id = None
-        facts = state.memories[3]
+        memory = 3
         fact = signal[5]["command_id"]
-    if facts is not None:
+    if memory >= 0:
+        facts = state.memories[memory]
         applied = facts.get(fact)
         if applied is not None:
             if clock < applied + MEMORY_MS and time < applied + MEMORY_MS:
                 counts.duplicates[kind] += 1
                 return None
             del facts[fact]
+            state.leaving.clear()
     outputs: list[Output] | None = None
     if state.due is not None and state.due < time:
         outputs = fire_timers(state, time - 1, plan)
@@ -69,7 +75,7 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
     if facts is not None:
         facts[fact] = clock
         if len(facts) > REMEMBERED:
-            del facts[next(iter(facts))]
+            state.forget_oldest(memory)
     if room_id is not None and room_id != state.room_id:
         state.room_id = room_id
         if plan.by_room:
@@ -84,8 +90,18 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
     scope.applied[kind] += 1
     if kind == COMMAND:
         return (outputs or []) + obey(state, signal[5], plan)
-    for place, see in scope.seeing[kind]:
-        verdicts = see(witnesses[place], signal, clock)
+    for place in scope.seeing[kind]:
+        witness = witnesses[place]
+        if kind == ORDER:
+            verdicts = witness.on_order(signal, clock)
+        elif kind == STOCK:
+            verdicts = witness.on_stock(signal, clock)
+        elif kind == RETURN:
+            verdicts = witness.on_return(signal, clock)
+        elif kind == COMPLAINT:
+            verdicts = witness.on_complaint(signal, clock)
+        else:
+            verdicts = witness.on_cancellation(signal, clock)
         if verdicts is None:
             continue
         if verdicts is LATE:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from schemas.durations import milliseconds
 from schemas.rules import ReturnSpikeLimits, Rule
+from streams.engine.evidence import Evidence
 from streams.engine.fuse import OPEN, PROBATION, Fuse
 from streams.engine.signals import Signal
 from streams.engine.verdicts import LATE, Nearness, Trip, Verdict, seconds
@@ -52,7 +53,7 @@ class _Baseline:
         self.rate_float = float(rate)
 
 
-class ReturnSpike:
+class ReturnSpike(Evidence):
     """Evidence of one product for one rule.
 
     ``ordered`` and ``returned`` are counts by bucket; some may have left the window, so the sums over them
@@ -62,14 +63,13 @@ class ReturnSpike:
     """
 
     __slots__ = (
-        "baseline", "begin", "current", "end", "fuses", "history", "judged", "last_period", "limits", "oldest",
-        "ordered", "period", "periods", "return_ids", "returned", "returns", "since", "units_ordered", "units_returned",
+        "baseline", "begin", "current", "end", "history", "judged", "last_period", "limits", "oldest",
+        "ordered", "period", "periods", "return_ids", "returned", "returns", "units_ordered", "units_returned",
     )  # fmt: skip
     limits: Limits
-    fuses: dict[str | None, Fuse]
 
     def __init__(self, since: int) -> None:
-        self.since = since
+        super().__init__(since)
         self._start_anew(0)
 
     def _start_anew(self, period: int) -> None:

@@ -15,6 +15,7 @@ Signal = list[Any]
 
 ORDER: Final = 0
 """[..., line, order_id, event_id | None, quantity, sku_id | None, room_id | None, category | None]"""
+ORDER_FIELDS: Final = 12
 CANCELLATION: Final = 1
 """As ORDER: the line of an order record whose status is ``cancelled``."""
 RETURN: Final = 2

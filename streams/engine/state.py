@@ -1,10 +1,11 @@
 """What is remembered of one product."""
 
 from collections.abc import Iterator
-from typing import Any
+from itertools import islice
 
+from streams.engine.evidence import Evidence
 from streams.engine.fuse import CLOSED, OPEN, Fuse
-from streams.engine.kinds import KINDS, Evidence, Kind
+from streams.engine.kinds import KINDS, Kind
 from streams.engine.oversell import Oversell
 from streams.engine.plan import NOWHERE, Plan
 
@@ -12,6 +13,8 @@ REMEMBERED = 1_024
 """How many facts of a kind are remembered."""
 MEMORY_MS = 60 * 60_000
 """How much later, by the product's clock, a repeat of a fact is still recognised."""
+
+_FOUND_AT_ONCE = 256
 
 Memories = tuple[dict[str, int], dict[str, int], dict[str, int], dict[str, int]]
 
@@ -37,15 +40,16 @@ class ProductState:
 
     ``sequence`` counts the product's events, ``requests`` its replenishment requests. ``memories`` hold, for each
     kind of fact (order lines with cancellations, returns, complaints, commands), the facts applied lately by
-    identity, each with the clock at which it was applied, oldest first. ``due`` is the earliest timer. ``witnesses``
-    are the evidence of the rules of ``scope``, in the same places. What comes after "derived" is not stored.
+    identity, each with the clock at which it was applied, oldest first; ``leaving`` are, by memory, the facts that it
+    will forget next, the oldest last. ``due`` is the earliest timer. ``witnesses`` are the evidence of the rules of
+    ``scope``, in the same places. ``dirty``: changed since it was stored. What comes after "derived" is not stored.
     """
 
     __slots__ = (
         "product_id", "clock", "sequence", "requests", "room_id", "category",
         "memories", "evidence", "fuses", "override",
         # derived
-        "due", "plan", "scope", "witnesses",
+        "dirty", "due", "leaving", "plan", "scope", "witnesses",
     )  # fmt: skip
 
     def __init__(self, product_id: str) -> None:
@@ -59,10 +63,12 @@ class ProductState:
         self.evidence: dict[str, tuple[Kind, Evidence]] = {}
         self.fuses: dict[str, dict[str | None, Fuse]] = {}
         self.override: Override | None = None
+        self.dirty = False
         self.due: int | None = None
+        self.leaving: dict[int, list[str]] = {}
         self.plan: Plan | None = None
         self.scope = NOWHERE
-        self.witnesses: tuple[Any, ...] = ()
+        self.witnesses: tuple[Evidence, ...] = ()
 
     def watch(self, plan: Plan) -> None:
         """Link the evidence of the rules that see the product now; drop evidence of rules that are gone."""
@@ -88,6 +94,18 @@ class ProductState:
         """Yield the evidence of the rules that see the product now, by rule id."""
         for (rule, _), evidence in zip(self.scope.rules, self.witnesses, strict=True):
             yield rule.id, evidence
+
+    def forget_oldest(self, memory: int) -> None:
+        """Forget the oldest fact of a memory.
+
+        A dict is slow to find its first key where many before it are gone; so a number of them are found at once.
+        """
+        facts = self.memories[memory]
+        leaving = self.leaving.get(memory)
+        if not leaving:
+            leaving = self.leaving[memory] = list(islice(facts, _FOUND_AT_ONCE))
+            leaving.reverse()
+        del facts[leaving.pop()]
 
     def all_fuses(self) -> Iterator[Fuse]:
         """Yield every fuse that was ever open, by rule id, then SKU (none first)."""

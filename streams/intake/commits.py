@@ -18,6 +18,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from schemas.errors import BrokerRefused
+from schemas.rights import missing
 from streams.client import REFUSALS
 from streams.intake.consumer import SourceConsumer
 from streams.intake.counts import IntakeCounts
@@ -117,7 +118,7 @@ class Commits:
         except (CommitFailedError, IllegalStateError):
             log.info("commit.refused: the sources are given to another intake, which reads from the commit before")
         except REFUSALS as error:
-            raise BrokerRefused(f"the broker refuses to commit offsets: {error!r}") from error
+            raise BrokerRefused(f"the broker refuses to commit offsets: {missing(error, 'Read')}") from error
         except KafkaError as error:
             log.warning("commit.failed %r", error)
         else:

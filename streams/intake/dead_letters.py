@@ -19,8 +19,8 @@ from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from schemas.parse import Refusal
 from schemas.topics import TopicNames
-from streams.intake.consumer import Header, Record
 from streams.intake.counts import IntakeCounts
+from streams.intake.record import Header, Record
 
 MOST_QUEUED: Final = 1_000
 _PREFIX: Final = "__streams.errors."

@@ -37,7 +37,7 @@ from aiokafka.codec import has_snappy
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, SendFailed
-from schemas.parse import Refusal
+from schemas.rights import missing, rights
 from schemas.topics import LARGEST_FRAME_BYTES, TopicNames
 from streams.client import (
     REFUSALS,
@@ -48,14 +48,15 @@ from streams.client import (
     wait_for_broker,
 )
 from streams.config import IntakeConfig
-from streams.engine.signals import Signal
 from streams.intake.commits import Commits
-from streams.intake.consumer import Record, SourceConsumer, source_consumer
+from streams.intake.consumer import SourceConsumer, source_consumer
 from streams.intake.dead_letters import Batch, DeadLetters
 from streams.intake.frame_writer import FrameWriter
-from streams.intake.parse import read, readers
+from streams.intake.parse import read_all, readers
+from streams.intake.record import Record
 from streams.intake.sources import UNREACHABLE_S, SourceTable
 from streams.intake.status import IntakeStatus
+from streams.rights import require_rights
 
 POLL_MS: Final = 100
 CHUNK: Final = 500
@@ -81,6 +82,7 @@ async def run(config: IntakeConfig, stop: asyncio.Event, status: IntakeStatus) -
     while await wait_for_broker(client, stop):
         intake = None
         try:
+            await require_rights(client, rights(config.topics, config.partitions, config.application)["intake"])
             await require_topics(client, _needed(config))
             idempotent = config.kafka.transactions
             if idempotent is None:
@@ -138,7 +140,7 @@ class Intake:
             await self._producer.start()
             await self._consumer.start()
         except REFUSALS as error:
-            raise BrokerRefused(f"the broker at {where} refuses the intake: {error!r}") from error
+            raise BrokerRefused(f"the broker at {where} refuses the intake: {missing(error, 'Read')}") from error
         except KafkaError as error:
             raise BrokerUnavailable(f"the broker at {where} went away: {error!r}.") from error
         log.info("intake.joined group=%s-intake", self._config.application)
@@ -229,15 +231,11 @@ class Intake:
         # Records can be there before aiokafka has told about the assignment that they belong to.
         table = self._table or self.assigned(self._consumer.assignment())
         for partition, records in batches.items():
-            index, reader = table.index[partition], self._readers[partition.topic]
-            signals: list[Signal] = []
-            for record in records:
-                found = read(reader, record.value, record.timestamp, index, record.offset)
-                if isinstance(found, Refusal):
-                    self._counts.refused[partition.topic] += 1
-                    self._letters.put(partition, record, found)
-                else:
-                    signals += found
+            index = table.index[partition]
+            signals, refused = read_all(self._readers[partition.topic], records, index)
+            for record, refusal in refused:
+                self._counts.refused[partition.topic] += 1
+                self._letters.put(partition, record, refusal)
             table.push(index, signals)
             self._counts.records[partition.topic] += len(records)
 
@@ -261,7 +259,8 @@ class Intake:
         try:
             await (await self._producer.send(topic, value, partition=partition))
         except KafkaError as error:
-            raise SendFailed(f"{topic}[{partition}] does not take a frame of {len(value)} bytes: {error!r}") from error
+            why = missing(error, "Write", topic)
+            raise SendFailed(f"{topic}[{partition}] does not take a frame of {len(value)} bytes: {why}") from error
 
     async def _send_letters(self, topic: str, batch: Batch) -> None:
         try:
@@ -269,7 +268,7 @@ class Intake:
         except (MessageSizeTooLargeError, RecordListTooLargeError):
             raise
         except KafkaError as error:
-            raise SendFailed(f"{topic}[0] does not take dead letters: {error!r}") from error
+            raise SendFailed(f"{topic}[0] does not take dead letters: {missing(error, 'Write', topic)}") from error
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -324,7 +323,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
 async def _survive(error: KafkaError) -> None:
     """Wait a little after an error that may pass; raise BrokerRefused or BrokerError for one that will not."""
     if isinstance(error, REFUSALS):
-        raise BrokerRefused(f"the broker refuses to let the intake read: {error!r}") from error
+        raise BrokerRefused(f"the broker refuses to let the intake read: {missing(error, 'Read')}") from error
     if not error.retriable:
         raise BrokerError(f"the intake cannot read: {error!r}") from error
     log.warning("intake.read_failed %r", error)

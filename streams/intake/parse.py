@@ -3,11 +3,11 @@
 A record is used whole or not at all: one bad line refuses the whole order. Nothing here repeats what a record held: a
 refusal names fields.
 
-``read`` runs once for each record of a sale, so it does little: the validators of ``schemas.parse`` build dicts in
-Rust, the functions below take them apart. Only what they refuse is looked at closely.
+This runs once for each record of a sale, so it does little: ``streams.intake.shapes`` takes apart what shops send all
+day. What is unusual the validators of ``schemas.parse`` read, in Rust, and only what they refuse is looked at closely.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -40,6 +40,8 @@ from streams.engine.signals import (
     STOCK,
     Signal,
 )
+from streams.intake import shapes
+from streams.intake.record import Record
 
 FURTHEST_AHEAD_MS: Final = 300_000
 """A record that is further ahead of its Kafka timestamp is refused: it would poison every window."""
@@ -52,8 +54,12 @@ Convert = Callable[[bytes, int, int], list[Signal]]
 
 
 class Reader(NamedTuple):
-    """How the records of one topic are read. ``model`` is what they are held against to say what is wrong with one."""
+    """How the records of one topic are read: the common shape, if the topic has one, else every shape.
 
+    ``model`` is what records are held against to say what is wrong with one.
+    """
+
+    common: Callable[[bytes, int, int], list[Signal] | None] | None
     convert: Convert
     model: type[BaseModel]
 
@@ -70,7 +76,9 @@ def read(
     if len(value) > LARGEST_RECORD_BYTES:
         return _refusal(reader.model, value)
     try:
-        signals = reader.convert(value, source, offset)
+        signals = None if reader.common is None else reader.common(value, source, offset)
+        if signals is None:
+            signals = reader.convert(value, source, offset)
     except ValueError:
         return _refusal(reader.model, value)
     if timestamp is not None and 0 <= timestamp < signals[0][3] - FURTHEST_AHEAD_MS:
@@ -81,16 +89,31 @@ def read(
     return signals
 
 
+def read_all(
+    reader: Reader, records: Iterable[Record], source: int
+) -> tuple[list[Signal], list[tuple[Record, Refusal]]]:
+    """Return the signals of records of one source, in their order, and those of them that cannot be used."""
+    signals: list[Signal] = []
+    refused: list[tuple[Record, Refusal]] = []
+    for record in records:
+        found = read(reader, record.value, record.timestamp, source, record.offset)
+        if isinstance(found, list):
+            signals += found
+        else:
+            refused.append((record, found))
+    return signals, refused
+
+
 def readers(names: TopicNames) -> Mapping[str, Reader]:
     """Return the readers of all input topics by their names."""
     return MappingProxyType(
         {
-            names.stock_levels: Reader(_stock_level, StockLevel),
-            names.orders: Reader(_order, Order),
-            names.returns: Reader(_return, Return),
-            names.complaints: Reader(_complaint, Complaint),
-            names.commands: Reader(_command, Command),
-            names.rules: Reader(_rules, RuleSet),
+            names.stock_levels: Reader(shapes.stock_level, _stock_level, StockLevel),
+            names.orders: Reader(shapes.order, _order, Order),
+            names.returns: Reader(shapes.goods_return, _return, Return),
+            names.complaints: Reader(shapes.complaint, _complaint, Complaint),
+            names.commands: Reader(None, _command, Command),
+            names.rules: Reader(None, _rules, RuleSet),
         }
     )
 
@@ -106,24 +129,6 @@ def _order(value: bytes, source: int, offset: int) -> list[Signal]:
     order_id, event_id, room_id = order["order_id"], order.get("event_id"), order.get("room_id")
     position = offset * LINES_PER_OFFSET
     lines: list[dict[str, Any]] = order["lines"]
-    if len(lines) == 1:
-        line = lines[0]
-        return [
-            [
-                kind,
-                source,
-                position + 1,
-                time_ms,
-                line["product_id"],
-                1,
-                order_id,
-                event_id,
-                line["quantity"],
-                line.get("sku_id"),
-                room_id,
-                line.get("product_category"),
-            ]
-        ]
     return [
         [
             kind,

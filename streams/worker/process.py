@@ -18,9 +18,11 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
 from schemas.errors import BrokerUnavailable, LivefuseError
+from schemas.rights import rights
 from schemas.topics import topics
 from streams import client
 from streams.config import WorkerConfig
+from streams.rights import require_rights
 from streams.worker.app import WorkerApp
 from streams.worker.quiet import quieten
 from streams.worker.status import WorkerStatus
@@ -82,6 +84,7 @@ async def _ready(config: WorkerConfig, stop: asyncio.Event) -> bool | None:
     needed = _needed(config)
     while await client.wait_for_broker(arguments, stop):
         try:
+            await require_rights(arguments, rights(config.topics, config.partitions, config.application)["worker"])
             client.check_topics(await client.partition_counts(arguments), needed)
             transactions = config.kafka.transactions
             return await client.supports_transactions(arguments) if transactions is None else transactions

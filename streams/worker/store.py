@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerRefused, BrokerUnavailable, StateError, other_version
+from schemas.rights import missing
 from streams.client import REFUSALS, fetched_end
 from streams.engine.partition import without_positions
 from streams.worker.alignment import Alignment
@@ -174,7 +175,9 @@ class Store:
             consumer.assign(partitions)
             yield consumer
         except REFUSALS as error:
-            raise BrokerRefused(f"{partitions[0]} cannot be read: {error!r}") from error
+            raise BrokerRefused(
+                f"{partitions[0]} cannot be read: {missing(error, 'Read', partitions[0].topic)}"
+            ) from error
         except (KafkaError, TimeoutError, OSError) as error:
             raise BrokerUnavailable(f"{partitions[0]} was not read: {error!r}") from error
         finally:

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaProducer, errors
 
 from schemas.errors import BrokerRefused, BrokerUnavailable, FencedError, SendFailed
+from schemas.rights import missing
 from streams.client import REFUSALS, REQUEST_TIMEOUT_MS
 
 Headers = list[tuple[str, bytes]]
@@ -132,7 +133,7 @@ class Writer:
         except _FENCED as error:
             raise FencedError(f"{self._name}: another worker has taken the lane over") from error
         except _REFUSED as error:
-            raise BrokerRefused(f"{self._name} cannot be {what}: {error!r}") from error
+            raise BrokerRefused(f"{self._name} cannot be {what}: {missing(error, 'Write', self._name)}") from error
         except _FOR_GOOD as error:
             raise SendFailed(f"{self._name} cannot be {what}: {error!r}") from error
         except (errors.KafkaError, TimeoutError, OSError, AssertionError) as error:

@@ -4,6 +4,7 @@ Usage: open it, `load` records and sentinels, `start`, wait until they are `appl
 """
 
 import asyncio
+import compileall
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -18,8 +19,9 @@ from tests.bench.backlog import NAMES, PARTITIONS, sentinel_products
 from tests.bench.listener import Listener, listening
 from tests.bench.process import cpu_seconds
 from tests.bench.report import tell
-from tests.kafka.cluster import LIVEFUSE, Cluster, Service
+from tests.kafka.cluster import LIVEFUSE, PROJECT, Cluster, Service
 
+PACKAGES: Final = ("schemas", "streams", "alerts", "deploy")
 _PATIENCE: Final = timedelta(minutes=30)
 _STEP_S: Final = 1.0
 
@@ -54,6 +56,9 @@ class Pipeline:
         """Make the topics and listen; in the end everything that was started is ended. Logs go to `directory`."""
         settings = {"LIVEFUSE_PARTITIONS": str(PARTITIONS), "LIVEFUSE_INPUT_PARTITIONS": str(PARTITIONS)}
         prefix = f"{name}-{uuid4().hex[:6]}"
+        # An installed livefuse is never compiled to bytecode again when it starts.
+        for package in PACKAGES:
+            compileall.compile_dir(PROJECT / package, quiet=1)
         with Cluster(bootstrap, prefix, directory / prefix, program=program, **settings) as cluster:
             cluster.apply_topics()
             async with listening(bootstrap, cluster.names.fuse_events, PARTITIONS) as listener:

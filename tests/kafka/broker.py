@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
@@ -82,7 +82,8 @@ class KafkaBroker:
     """A Kafka broker and controller in one process on two free ports of 127.0.0.1.
 
     `directory` holds data, settings and log; a temporary one is made, and removed at the end of the `with` block, when
-    none is given. `settings` override the broker's own, `jvm` those of the Java machine.
+    none is given. `settings` override the broker's own, `jvm` those of the Java machine; `format_arguments` go to
+    StorageTool, and `answers` tells whether the broker takes clients at a port.
     """
 
     def __init__(
@@ -92,12 +93,16 @@ class KafkaBroker:
         settings: Mapping[str, object] | None = None,
         jvm: tuple[str, ...] = _JVM,
         jars: Path | None = None,
+        format_arguments: Sequence[str] = (),
+        answers: Callable[[int], bool] = broker_answers,
     ) -> None:
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="livefuse-kafka-"))
         self.log = self.directory / "kafka.log"
         self.port = free_port()
         self._jars = jars or jars_directory()
+        self._format_arguments = format_arguments
+        self._answers = answers
         self._jvm = jvm
         self._process: subprocess.Popen[bytes] | None = None
         controller = free_port()
@@ -142,7 +147,7 @@ class KafkaBroker:
     def wait_ready(self, timeout: timedelta = timedelta(seconds=120)) -> None:
         """Return when the broker answers; raise KafkaUnavailableError with the end of its log when it does not."""
         deadline = time.monotonic() + timeout.total_seconds()
-        while not broker_answers(self.port):
+        while not self._answers(self.port):
             if self.pid is None or time.monotonic() > deadline:
                 tail = self.log.read_text(errors="replace")[-4000:]
                 self.kill()
@@ -179,6 +184,7 @@ class KafkaBroker:
         partial.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
         command = self._java("kafka.tools.StorageTool", "format", "--config", str(partial))
         command += ["--cluster-id", "bGl2ZWZ1c2UtdGVzdHMtMQ", "--ignore-formatted"]
+        command += self._format_arguments
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise KafkaUnavailableError(f"Kafka's storage could not be formatted: {done.stdout}{done.stderr}")

@@ -171,13 +171,22 @@ class Service:
 class Cluster:
     """Intakes and workers with one prefix on one broker. `settings` are further LIVEFUSE_ variables.
 
+    `logins` takes variables of some commands alone, where each logs in as itself.
+
     `program` runs the intakes and workers; other commands are always those of the project as it lies here.
     """
 
     def __init__(
-        self, bootstrap: str, prefix: str, directory: Path, *, program: Sequence[str] = LIVEFUSE, **settings: str
+        self,
+        bootstrap: str,
+        prefix: str,
+        directory: Path,
+        *,
+        program: Sequence[str] = LIVEFUSE,
+        **settings: str,
     ) -> None:
         self.bootstrap = bootstrap
+        self.logins: dict[str, dict[str, str]] = {}
         self._program = program
         self.prefix = prefix
         self.directory = directory
@@ -274,7 +283,8 @@ class Cluster:
     def _add(self, command: str) -> Service:
         number = 1 + sum(service.command == command for service in self.services)
         name = f"{command}-{number}"
-        service = Service(name, command, self.environment, self.directory / f"{name}.log", self._program)
+        environment = self.environment | self.logins.get(command, {})
+        service = Service(name, command, environment, self.directory / f"{name}.log", self._program)
         self.services.append(service)
         service.start()
         return service

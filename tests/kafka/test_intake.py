@@ -25,8 +25,9 @@ from streams.config import IntakeConfig, KafkaConfig
 from streams.engine.signals import LINES_PER_OFFSET, Signal
 from streams.frames import Frame, decode
 from streams.intake import commits
-from streams.intake.consumer import Record, source_consumer
+from streams.intake.consumer import source_consumer
 from streams.intake.intake import run
+from streams.intake.record import Record
 from streams.intake.status import IntakeStatus
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import until

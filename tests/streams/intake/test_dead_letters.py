@@ -11,9 +11,9 @@ from aiokafka.errors import MessageSizeTooLargeError
 from schemas.errors import SendFailed
 from schemas.parse import Refusal
 from schemas.topics import TopicNames
-from streams.intake.consumer import Header
 from streams.intake.counts import IntakeCounts
 from streams.intake.dead_letters import MOST_QUEUED, Batch, DeadLetters
+from streams.intake.record import Header
 
 ORDERS = TopicPartition("live.orders", 3)
 BAD = Refusal("invalid", "lines[0].quantity: should be greater than or equal to 1")

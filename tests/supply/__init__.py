@@ -1,0 +1,1 @@
+"""What livefuse stands on: its licences, and its known weaknesses. For `make lint`."""
