@@ -75,12 +75,23 @@ class Vitals:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            began = time.monotonic()
-            await self._look()
-            self._take()
-            self._told()
-            await asyncio.sleep(max(0.0, began + EVERY_S - time.monotonic()))
+        looking: asyncio.Task[None] | None = None
+        try:
+            while True:
+                began = time.monotonic()
+                looking = looking or asyncio.create_task(self._look())
+                # A broker that is away makes a look long. Pages hear all the same, or they would take that for silence.
+                await asyncio.wait({looking}, timeout=EVERY_S)
+                if looking.done():
+                    looking.result()
+                    looking = None
+                self._take()
+                self._told()
+                await asyncio.sleep(max(0.0, began + EVERY_S - time.monotonic()))
+        finally:
+            if looking is not None:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
 
     async def _look(self) -> None:
         try:

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from alerts.console.pages import DIST
 from tests.browser.show import Show
 from tests.debian import program
 from tests.kafka.broker import KafkaBroker
@@ -16,6 +17,7 @@ from tests.kafka.broker import KafkaBroker
 async def chromium() -> AsyncIterator[Browser]:
     """Yield Debian's Chromium, without a window. Skipped or failed without it, as other programs of Debian."""
     path = program("chromium")
+    assert (DIST / "index.html").exists(), "the page is not built: run `make page`"
     async with async_playwright() as playwright:
         # As root Chromium runs only without its sandbox; what it is shown here is ours.
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

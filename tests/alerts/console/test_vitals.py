@@ -45,6 +45,11 @@ class Patient:
         Health.model_validate_json(self.vitals.json())
         return found
 
+    async def told(self) -> None:
+        """Wait until people are told the next time."""
+        self._told.clear()
+        await self._told.wait()
+
     async def problems(self) -> list[str]:
         return [each["code"] for each in (await self.look())["problems"]]
 
@@ -95,3 +100,25 @@ async def test_a_broker_that_is_away_missing_events_and_an_audit_that_cannot_be_
     again = await patient.look()
     # Since when stays as it was.
     assert [each["since"] for each in again["problems"]] == [each["since"] for each in found["problems"]]
+
+
+async def test_people_are_told_although_a_look_takes_long(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alerts.console.vitals.EVERY_S", 0.01)
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def ponder() -> Mapping[str, Any]:
+        asked.set()
+        await answered.wait()
+        return LOOK
+
+    monkeypatch.setattr(patient.pipeline, "look", ponder)
+    running = asyncio.create_task(patient.vitals.run())
+    await asked.wait()
+    for _ in range(3):
+        await patient.told()
+    assert orjson.loads(patient.vitals.json())["looked_at"] is None
+    answered.set()
+    while orjson.loads(patient.vitals.json())["looked_at"] is None:
+        await patient.told()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
