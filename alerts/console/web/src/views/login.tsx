@@ -6,6 +6,7 @@ import { language, session, sessionEnded, telling } from "../app.ts";
 import type { Session } from "../api.ts";
 import { post, Refused } from "../api.ts";
 import { duration } from "../format.ts";
+import { sayCode } from "../words/say.ts";
 import { Icon } from "./icons.tsx";
 import { LanguageButton, ThemeButton } from "./topbar.tsx";
 
@@ -14,6 +15,15 @@ function why(error: unknown): string {
   if (!(error instanceof Refused) || error.status === 0) return say("login_away");
   if (error.status === 429) return say("login_many", { age: duration(error.retryAfterS ?? 60, language.peek()) });
   return error.status === 401 ? say("login_wrong") : error.refusal.message;
+}
+
+// The way back from an OpenID provider that has signed nobody in ends at /login?error=<code>.
+function turnedBack(): string {
+  const code = new URLSearchParams(location.search).get("error");
+  if (code === null) return "";
+  const { say } = telling.peek();
+  const known = sayCode(say, "signin_", code);
+  return known === code ? say("signin_failed") : known;
 }
 
 export function Login({ offered }: { offered: Session }): JSX.Element {
@@ -93,6 +103,11 @@ export function Login({ offered }: { offered: Session }): JSX.Element {
               {say("login_do")}
             </button>
           </form>
+        )}
+        {turnedBack() !== "" && (
+          <p class="notice" role="alert" data-testid="login-turned-back">
+            {turnedBack()}
+          </p>
         )}
         {offered.ways.includes("oidc") && (
           <a class="button wide" href="/api/v1/oidc/login" data-testid="login-oidc">

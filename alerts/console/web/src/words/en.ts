@@ -369,6 +369,13 @@ export const en = {
   login_no_way: "Nobody can sign in: no account is set up. Ask the person who runs livefuse.",
   login_ended: "You have been signed out.",
   login_reload: "Reload",
+  signin_failed: "Single sign-on did not work. Try again.",
+  signin_oidc_state: "This sign-in was begun too long ago, or in another browser. Begin again.",
+  signin_oidc_denied: "Your organisation's sign-in has turned you down.",
+  signin_oidc_token: "The console does not trust the answer of your organisation's sign-in. Tell the person who runs livefuse.",
+  signin_oidc_unavailable: "Your organisation's sign-in does not answer as it should. Try again later.",
+  signin_oidc_no_name: "Your organisation's sign-in gave no name that the console can use.",
+  signin_no_role: "You have signed in, but have no role here. Ask the person who runs livefuse.",
 
   // Help
   help_title: "Keys and help",

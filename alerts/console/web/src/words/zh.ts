@@ -353,6 +353,13 @@ export const zh: Words = {
   login_no_way: "无法登录：尚未设置任何账号，请联系 livefuse 的管理者。",
   login_ended: "您已退出登录。",
   login_reload: "刷新",
+  signin_failed: "单点登录未成功，请重试。",
+  signin_oidc_state: "本次登录已过期，或不是在此浏览器中发起的，请重新登录。",
+  signin_oidc_denied: "贵组织的登录服务拒绝了本次登录。",
+  signin_oidc_token: "控制台无法信任贵组织登录服务的答复，请联系 livefuse 的管理人员。",
+  signin_oidc_unavailable: "贵组织的登录服务应答异常，请稍后重试。",
+  signin_oidc_no_name: "贵组织的登录服务没有提供可用的姓名。",
+  signin_no_role: "您已登录，但在此没有角色，请联系 livefuse 的管理人员。",
 
   help_title: "快捷键与帮助",
   key_next: "下一个商品",
