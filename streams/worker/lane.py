@@ -9,7 +9,7 @@ Nothing but the position in the state says what has been applied. Kafka's commit
 
 A flush is due ``interval`` after the first change, at once when there is a fuse event and the lane has caught up, and
 after a second when nothing but the position has changed. While frames queue up the lane waits longer, so that
-encoding states costs all lanes of the worker together a 25th of the time at most, but not longer than five seconds,
+encoding states costs all lanes of the worker together a fifth of the time at most, but not longer than five seconds,
 nor when many products have been touched: decoded they take ten times as much memory. Frames are applied while a flush
 is under way, until there are too many of them again.
 """
@@ -35,7 +35,7 @@ from streams.worker.writer import Batch, Record, Writer
 
 _IDLE_S: Final = 1.0
 _LONGEST_REST_S: Final = 5.0
-_REST_BEHIND: Final = 24.0
+_REST_BEHIND: Final = 9.0
 _STALLED_S: Final = 5.0
 _MOST_CROWDING: Final = 2.0
 _WATCHLIST_BEHIND_S: Final = 5.0
