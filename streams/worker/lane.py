@@ -9,7 +9,7 @@ Nothing but the position in the state says what has been applied. Kafka's commit
 
 A flush is due ``interval`` after the first change, at once when there is a fuse event and the lane has caught up, and
 after a second when nothing but the position has changed. While frames queue up the lane waits longer, so that
-encoding states costs all lanes of the worker together a fifth of the time at most, but not longer than five seconds,
+encoding states costs all lanes of the worker together a tenth of the time at most, but not longer than five seconds,
 nor when many products have been touched: decoded they take ten times as much memory. Frames are applied while a flush
 is under way, until there are too many of them again.
 """
