@@ -57,7 +57,7 @@ screenshots: setup kafka browser ## make the pictures of the console in docs/scr
 	.venv/bin/python -m pytest -m screenshots tests/browser $(PYTEST)
 
 .PHONY: faults
-faults: setup kafka monitoring ## the long fault run: kills and zombies against a real Kafka
+faults: setup kafka monitoring ## what takes minutes: kills and zombies, upgrades, moves, a cluster, against a real Kafka
 	.venv/bin/python -m pytest -m faults_long $(PYTEST)
 
 .PHONY: bench

@@ -88,6 +88,7 @@ def new(kafka: KafkaBroker, prefix: str, tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.mark.faults_long
 async def test_a_move_keeps_fuses_sequences_rules_and_what_was_seen(
     old: Cluster, new: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

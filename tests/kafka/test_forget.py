@@ -56,6 +56,7 @@ def cluster(kafka: KafkaBroker, prefix: str, tmp_path: Path) -> Iterator[Cluster
         yield found
 
 
+@pytest.mark.faults_long
 async def test_what_can_be_forgotten_is_and_the_rest_is_told(cluster: Cluster) -> None:
     began = time.time_ns() // 1_000_000
     cluster.apply_topics()

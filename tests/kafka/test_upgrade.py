@@ -68,6 +68,7 @@ async def exchanged(start: Callable[[], Service], leaving: Service) -> Service:
     return joining
 
 
+@pytest.mark.faults_long
 async def test_a_release_is_upgraded_and_rolled_back_with_both_running(
     kafka: KafkaBroker, prefix: str, tmp_path: Path
 ) -> None:
