@@ -28,7 +28,8 @@ export function consoleNow(): number {
   return performance.now() + performance.timeOrigin + offset;
 }
 
-function tick(): void {
+/** Look at the clock: how long has the console been silent? */
+export function tick(): void {
   // The machine may have slept, and its clock may be set: the larger of both says how long nothing has come.
   const silent = Math.max(Date.now() - lastWall, performance.now() - lastTicks, 0);
   batch(() => {
