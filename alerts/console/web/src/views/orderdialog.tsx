@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import { asOf, now, state, telling, trusted, zone } from "../app.ts";
 import type { Action, Product } from "../api.ts";
 import { dialog, give, sequenceOf, sequenceToExpect } from "../desk.ts";
@@ -14,7 +15,9 @@ import { SeverityBadge, StandingBadge } from "./bits.tsx";
 import { ACTION_SIGNS } from "./card.tsx";
 import { firstLong, isLong, LongField, ReasonField, takeQuick, type Long } from "./fields.tsx";
 import { Icon } from "./icons.tsx";
+import { detailOf, watch } from "../series.ts";
 import { isPaused, standing } from "../standing.ts";
+import { lookUp } from "../store.ts";
 import { Modal } from "./modal.tsx";
 
 /** What the order does, in sentences. */
@@ -66,7 +69,11 @@ interface Props {
 export function OrderDialog({ action, productId }: Props): JSX.Element {
   const { say } = telling.value;
   const id = useSignal(productId ?? "");
-  const seen = useSignal(productId === null ? -1 : sequenceOf(productId));
+  // Of a product that the stream leaves out the console is asked.
+  const detail = productId === null ? null : detailOf(productId).value;
+  useEffect(() => (productId === null ? undefined : watch(productId, -1)), [productId]);
+  const begins = productId === null ? null : lookUp(state.peek(), productId, detail);
+  const seen = useSignal(productId === null ? -1 : (begins?.sequence ?? sequenceOf(productId)));
   const reason = useSignal("");
   const long = useSignal<Long>(firstLong(action));
   const target = useSignal<Target>(ALL);
@@ -77,7 +84,7 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
 
   const known = state.value;
   const name = id.value.trim();
-  const product = known?.products.get(name) ?? null;
+  const product = lookUp(known, name, detail);
   const sequence = product?.sequence ?? known?.sequences.get(name) ?? 0;
   const isFixed = productId !== null;
   const movedOn = isFixed && sequence !== seen.value;
