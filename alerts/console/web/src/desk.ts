@@ -12,7 +12,7 @@ import { unseen } from "./standing.ts";
 import { mayPutOnSale } from "./trust.ts";
 
 export type Dialog =
-  | { readonly kind: "order"; readonly action: Action; readonly product_id: string | null }
+  | { readonly kind: "order"; readonly action: Action; readonly product_id: string | null; readonly saw?: number | undefined }
   | { readonly kind: "bulk"; readonly room: string }
   | { readonly kind: "help" };
 
@@ -158,7 +158,7 @@ export function acknowledge(product: Product): void {
 export function ask(action: Action, product: Product | null): void {
   if (!mayOrder.peek() || (product && !possible(product).includes(action))) return;
   if (action === "acknowledge" && product) acknowledge(product);
-  else dialog.value = { kind: "order", action, product_id: product?.product_id ?? null };
+  else dialog.value = { kind: "order", action, product_id: product?.product_id ?? null, saw: product?.sequence };
 }
 
 /** Somebody else sits down: what waits is taken back, and nothing stays open. */

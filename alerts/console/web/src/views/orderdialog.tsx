@@ -17,7 +17,7 @@ import { firstLong, isLong, LongField, ReasonField, takeQuick, type Long } from 
 import { Icon } from "./icons.tsx";
 import { detailOf, watch } from "../series.ts";
 import { isPaused, standing } from "../standing.ts";
-import { lookUp } from "../store.ts";
+import { leavesOut, lookUp } from "../store.ts";
 import { Modal } from "./modal.tsx";
 
 /** What the order does, in sentences. */
@@ -64,16 +64,17 @@ export function effectSentences(action: Action, product: Product | null, target:
 interface Props {
   readonly action: Action;
   readonly productId: string | null;
+  /** The sequence of what the person saw when they asked for the dialog. */
+  readonly saw: number | undefined;
 }
 
-export function OrderDialog({ action, productId }: Props): JSX.Element {
+export function OrderDialog({ action, productId, saw }: Props): JSX.Element {
   const { say } = telling.value;
   const id = useSignal(productId ?? "");
   // Of a product that the stream leaves out the console is asked.
   const detail = productId === null ? null : detailOf(productId).value;
   useEffect(() => (productId === null ? undefined : watch(productId, -1)), [productId]);
-  const begins = productId === null ? null : lookUp(state.peek(), productId, detail);
-  const seen = useSignal(productId === null ? -1 : (begins?.sequence ?? sequenceOf(productId)));
+  const seen = useSignal(productId === null ? -1 : (saw ?? sequenceOf(productId)));
   const reason = useSignal("");
   const long = useSignal<Long>(firstLong(action));
   const target = useSignal<Target>(ALL);
@@ -85,7 +86,8 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
   const known = state.value;
   const name = id.value.trim();
   const product = lookUp(known, name, detail);
-  const sequence = product?.sequence ?? known?.sequences.get(name) ?? 0;
+  const waits = product === null && detail === null && leavesOut(known);
+  const sequence = product?.sequence ?? known?.sequences.get(name) ?? (waits ? seen.value : 0);
   const isFixed = productId !== null;
   const movedOn = isFixed && sequence !== seen.value;
   const isPossible = possible(product).includes(action);
@@ -99,6 +101,7 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
 
   function submit(event: Event): void {
     event.preventDefault();
+    if (dialog.peek() === null) return; // A second click, faster than the page is drawn.
     tried.value = true;
     if (!mayGive || !hasReason || !name || !isLong(action, long.value)) return;
     const wish = {
