@@ -246,7 +246,7 @@ async def test_a_query_that_does_not_fit_is_refused_and_not_repeated(rig: Rig, p
 
 async def test_a_viewer_reads_no_audit_in_a_history(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     async def read(*_: object) -> Found:
-        return Found((), complete=True)
+        return Found([], complete=True)
 
     monkeypatch.setattr(Histories, "read", read)
     rig.doors.lines = [line("command", MEI, "10.1.2.3", now(), product_id="p42", action="pause")]
