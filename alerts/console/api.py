@@ -13,6 +13,7 @@ from alerts.console.board import Board
 from alerts.console.entry import Entry, Standing
 from alerts.console.history import Histories
 from alerts.console.hub import Hub
+from alerts.console.identity import IDENTITY
 from alerts.console.models import (
     Events,
     EventsQuery,
@@ -102,11 +103,13 @@ class Api:
     async def _show_history(self, request: web.Request) -> web.Response:
         query = query_of(request, ProductQuery)
         found = await self._histories.read(query.id)
+        # Who ordered what stands in the events; from where, and what was refused, is for those who order.
+        lines = self._audit_of(query.id) if request[IDENTITY].may("operator") else ()
         return json_answer(
             {
                 "product_id": query.id,
                 "events": [orjson.Fragment(each.model_dump_json()) for each in found.events],
-                "audit": [orjson.Fragment(each.model_dump_json()) for each in self._audit_of(query.id)],
+                "audit": [orjson.Fragment(each.model_dump_json()) for each in lines],
                 "complete": found.complete,
             }
         )

@@ -183,14 +183,19 @@ class Hub:
         """The id of the last message."""
         return f"{self.instance}-{self._number}"
 
+    @property
+    def pages(self) -> int:
+        """How many pages are open, also those that have no snapshot yet."""
+        return len(self.clients) + len(self._joining)
+
     def wake(self, *, health: bool = False) -> None:
         """Say that the board, or the health, has changed."""
         self._health_changed |= health
         self._awake.set()
 
     def of_session(self, session_id: str) -> int:
-        """Return how many pages a session has open."""
-        return sum(each.session_id == session_id for each in self.clients)
+        """Return how many pages a session has open, also those that have no snapshot yet."""
+        return sum(each.session_id == session_id for each in (*self.clients, *self._joining))
 
     def join(self, client: Client, last_id: str | None) -> None:
         """Take a page in: it gets what it has missed since `last_id`, or a snapshot, and then all that comes."""

@@ -61,7 +61,7 @@ class Stream:
         return response
 
     def _admit(self, identity: Identity) -> None:
-        if len(self._hub.clients) >= MOST_STREAMS:
+        if self._hub.pages >= MOST_STREAMS:
             raise Refused(503, "too_many_streams", "Too many pages are open.", retry_after=10)
         if self._hub.of_session(identity.session_id) >= MOST_OF_A_SESSION:
             raise Refused(429, "too_many_streams", "You have too many pages open: close some.", retry_after=10)

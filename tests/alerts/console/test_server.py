@@ -1,7 +1,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,15 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from alerts.console import stream
+from alerts.console.audit import line
 from alerts.console.config import ConsoleConfig
+from alerts.console.history import Found, Histories
 from alerts.console.models import Delta, Events, Health, History, ProductDetail, Products, Refusal, Snapshot
 from alerts.console.pages import Pages
 from alerts.console.server import Console
 from alerts.follower import Known
 from schemas.topics import TopicNames
-from tests.alerts.console.open_doors import OpenDoors
+from tests.alerts.console.open_doors import MEI, OpenDoors
 from tests.alerts.console.reader import reading
 from tests.alerts.console.test_board import fuse, state, watchlist
 from tests.alerts.pager.examples import CLOSED, OVERSELL, event
@@ -240,6 +242,32 @@ async def test_a_query_that_does_not_fit_is_refused_and_not_repeated(rig: Rig, p
     status, refusal, _ = await rig.refused(f"/api/v1/{path}")
     assert (status, refusal.error) == (400, "invalid")
     assert "secret" not in refusal.message.replace("shadow", "")
+
+
+async def test_a_viewer_reads_no_audit_in_a_history(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read(*_: object) -> Found:
+        return Found([], complete=True)
+
+    monkeypatch.setattr(Histories, "read", read)
+    rig.doors.lines = [line("command", MEI, "10.1.2.3", now(), product_id="p42", action="pause")]
+    await rig.begin()
+    assert [each["client"] for each in (await rig.get("product/history", id="p42"))["audit"]] == ["10.1.2.3"]
+    async with rig.session.get(f"{rig.url}/api/v1/product/history?id=p42", headers={"X-Viewer": "1"}) as answer:
+        assert orjson.loads(await answer.read())["audit"] == []
+
+
+async def test_pages_that_come_at_once_are_counted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await rig.begin()
+    monkeypatch.setattr(stream, "MOST_OF_A_SESSION", 2)
+    monkeypatch.setattr(rig.console.hub, "flush", lambda: None)
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            answer = await stack.enter_async_context(rig.session.get(f"{rig.url}/api/v1/stream"))
+            assert answer.status == 200
+            await answer.content.readuntil(b"\n\n")
+        assert not rig.console.hub.clients
+        status, _, _ = await rig.refused("/api/v1/stream")
+        assert status == 429
 
 
 async def test_a_history_without_a_broker_is_refused(rig: Rig) -> None:

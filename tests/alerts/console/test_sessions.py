@@ -120,3 +120,10 @@ def test_what_is_sealed_is_no_session_and_not_for_ever(
     assert content["state"] == "x"
     clock.now += 600
     assert one.unseal(sealed) is None
+
+
+def test_signing_out_at_the_console_does_not_cut_off_whom_a_proxy_lets_in(sessions: Callable[..., Sessions]) -> None:
+    one = sessions()
+    identity = one.proxied("mei", "operator")
+    one.revoke(identity.session_id)
+    assert one.holds(one.proxied("mei", "operator"))

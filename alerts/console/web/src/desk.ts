@@ -6,15 +6,17 @@ import { get, post } from "./api.ts";
 import { chosen, filter, mayOrder, session, state, telling, trusted } from "./app.ts";
 import { ALL, possible, type Target } from "./effect.ts";
 import { EVERYTHING } from "./filter.ts";
-import { consoleNow, loadSession } from "./live.ts";
+import { consoleNow, loadSession, tick } from "./live.ts";
 import { Orders, type Entry, type Order } from "./orders.ts";
 import { unseen } from "./standing.ts";
 import { mayPutOnSale } from "./trust.ts";
 
 export type Dialog =
-  | { readonly kind: "order"; readonly action: Action; readonly product_id: string | null }
+  | { readonly kind: "order"; readonly action: Action; readonly product_id: string | null; readonly saw?: number | undefined }
   | { readonly kind: "bulk"; readonly room: string }
   | { readonly kind: "help" };
+
+const ANSWER_MS = 2_000;
 
 export const dialog = signal<Dialog | null>(null);
 export const entries = signal<readonly Entry[]>([]);
@@ -59,7 +61,9 @@ function changed(after: readonly Entry[]): void {
   entries.value = after;
   for (const { order, refused, results, stage } of after) {
     const late = refused?.refusal.error === "conflict" || results.some((result) => result.rejected === "conflict");
-    if (refused?.status === 401 && stage === "refused") void loadSession().catch(() => undefined);
+    // Not signed in any more, or in another tab as somebody else.
+    const isStranger = refused?.status === 401 || refused?.refusal.error === "csrf";
+    if (isStranger && stage === "refused") void loadSession().catch(() => undefined);
     if (!late || order.room !== null || told.has(order.request_id)) continue;
     told.add(order.request_id);
     conflicts.value = [...conflicts.value, { order, refusal: refused?.refusal ?? null }];
@@ -68,12 +72,17 @@ function changed(after: readonly Entry[]): void {
 
 export const orders = new Orders({
   now: () => performance.now(),
+  wall: () => Date.now(),
   after: (ms, run) => {
     const timer = setTimeout(run, ms);
     return () => clearTimeout(timer);
   },
   send,
-  current: () => mayPutOnSale(trusted.peek()),
+  current: () => {
+    // How long the console has been silent is known as of the last second; here it has to be known now.
+    tick();
+    return mayPutOnSale(trusted.peek());
+  },
   changed,
   requestId: () => crypto.randomUUID(),
 });
@@ -88,7 +97,9 @@ export function sequenceOf(productId: string): number {
 export async function sequenceToExpect(productId: string): Promise<number> {
   const known = state.peek();
   if (known?.products.has(productId) || known?.sequences.has(productId)) return sequenceOf(productId);
-  const detail = await get<ProductDetail>("/api/v1/product", { id: productId }).catch(() => null);
+  // A console that hangs must not hold back a pause: it goes out, and stands among the orders, whatever it answers.
+  const within = AbortSignal.timeout(ANSWER_MS);
+  const detail = await get<ProductDetail>("/api/v1/product", { id: productId }, within).catch(() => null);
   return detail?.sequence ?? 0;
 }
 
@@ -147,7 +158,7 @@ export function acknowledge(product: Product): void {
 export function ask(action: Action, product: Product | null): void {
   if (!mayOrder.peek() || (product && !possible(product).includes(action))) return;
   if (action === "acknowledge" && product) acknowledge(product);
-  else dialog.value = { kind: "order", action, product_id: product?.product_id ?? null };
+  else dialog.value = { kind: "order", action, product_id: product?.product_id ?? null, saw: product?.sequence };
 }
 
 /** Somebody else sits down: what waits is taken back, and nothing stays open. */

@@ -65,6 +65,8 @@ const KEYS: Record<string, () => void> = {
   },
 };
 
+const WALKS: readonly string[] = ["j", "k"];
+
 function pressed(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (dialog.peek() !== null || conflict.peek() !== null) return; // Dialogs close themselves.
@@ -74,6 +76,8 @@ function pressed(event: KeyboardEvent): void {
   const act = KEYS[event.key];
   if (!act) return;
   event.preventDefault();
+  // A key that is held down walks along the list, and does everything else once: the next undo is another order's.
+  if (event.repeat && !WALKS.includes(event.key)) return;
   act();
 }
 

@@ -10,6 +10,8 @@ import type { Line } from "./trust.ts";
 
 /** Nothing for so long although health comes every two seconds: the line is dead, whatever the browser thinks. */
 const DEAD_MS = 20_000;
+/** How many pages of one browser may have a line where each needs a connection of its own. */
+const MOST_LINES = 4;
 const SHORTEST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5_000;
 
@@ -28,7 +30,8 @@ export function consoleNow(): number {
   return performance.now() + performance.timeOrigin + offset;
 }
 
-function tick(): void {
+/** Look at the clock: how long has the console been silent? */
+export function tick(): void {
   // The machine may have slept, and its clock may be set: the larger of both says how long nothing has come.
   const silent = Math.max(Date.now() - lastWall, performance.now() - lastTicks, 0);
   batch(() => {
@@ -117,6 +120,27 @@ async function read(signal: AbortSignal, heard: Heard, abort: () => void): Promi
   }
 }
 
+/** Whether many requests share one connection, as with HTTP/2. */
+function sharesConnection(): boolean {
+  const [page] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  return /^h[23]/.test(page?.nextHopProtocol ?? "");
+}
+
+/**
+ * Read a stream unless too many pages of this browser do. Browsers open six connections to a host and no more: a sixth
+ * stream would leave none for orders, and every page's pause would wait in silence.
+ */
+async function readInTurn(signal: AbortSignal, heard: Heard, abort: () => void): Promise<Line> {
+  if (!("locks" in navigator) || sharesConnection()) return read(signal, heard, abort);
+  for (let number = 0; number < MOST_LINES; number += 1) {
+    const after = await navigator.locks.request(`livefuse-line-${number}`, { ifAvailable: true }, (lock) =>
+      lock ? read(signal, heard, abort) : null,
+    );
+    if (after !== null) return after;
+  }
+  return "full";
+}
+
 /** Ask who is signed in; ends what is shown when nobody is. */
 export async function loadSession(): Promise<void> {
   const before = session.value?.user ?? null;
@@ -147,7 +171,7 @@ export function follow(heard: Heard): () => void {
     while (!stopped) {
       current = new AbortController();
       const before = latest;
-      const after = await read(current.signal, heard, () => current.abort()).catch((): Line => "lost");
+      const after = await readInTurn(current.signal, heard, () => current.abort()).catch((): Line => "lost");
       if (stopped) return;
       line.value = after;
       tick();

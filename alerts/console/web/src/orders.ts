@@ -7,6 +7,8 @@ import { ALL, putsOnSale, type Target } from "./effect.ts";
 
 export const HOLD_MS = 5_000;
 export const UNDO_MS = 5_000;
+/** A held order that is so much too late was overslept: nobody could take it back meanwhile. */
+export const LATE_MS = 2_000;
 /** How long what came of an order stays to be read. What went wrong stays until it is dismissed. */
 export const SHOWN_MS = 6_000;
 
@@ -53,6 +55,8 @@ export interface Entry {
 
 export interface Host {
   now(): number;
+  /** The time of day, milliseconds: it goes on while the machine sleeps, as `now` may not. */
+  wall(): number;
   after(ms: number, run: () => void): () => void;
   send(order: Order): Promise<Result | BulkResult>;
   /** Whether what is shown is current, so that something may be put on sale. */
@@ -109,7 +113,8 @@ export class Orders {
     const due = this.host.now() + (waits ? HOLD_MS : 0);
     const entry: Entry = { order, stage: "held", due, undoUntil: null, results: [], refused: null };
     this.publish([...this.entries.filter((other) => other.order.request_id !== order.request_id), entry]);
-    if (waits) this.timer(order.request_id, HOLD_MS, () => this.release(order.request_id));
+    const given = this.host.wall();
+    if (waits) this.timer(order.request_id, HOLD_MS, () => this.release(entry, given));
     else void this.dispatch(order.request_id);
   }
 
@@ -133,7 +138,9 @@ export class Orders {
 
   /** Send an order again of which nobody knows whether it arrived. It is the same order: it is carried out once. */
   again(id: string): void {
-    if (this.find(id)?.stage === "refused") void this.dispatch(id);
+    const entry = this.find(id);
+    if (entry?.stage !== "refused" || (putsOnSale(entry.order.action) && !this.host.current())) return;
+    void this.dispatch(id);
   }
 
   dismiss(id: string): void {
@@ -171,9 +178,10 @@ export class Orders {
     }
   }
 
-  private release(id: string): void {
-    if (this.host.current()) void this.dispatch(id);
-    else this.update(id, { stage: "not_sent" });
+  private release({ order, due }: Entry, given: number): void {
+    const late = Math.max(this.host.now() - due, this.host.wall() - given - HOLD_MS);
+    if (late <= LATE_MS && this.host.current()) void this.dispatch(order.request_id);
+    else this.update(order.request_id, { stage: "not_sent" });
   }
 
   private async dispatch(id: string): Promise<void> {

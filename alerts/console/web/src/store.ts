@@ -1,6 +1,6 @@
 // What the page knows: the last snapshot and the deltas since. Pure: each merge returns a new state.
 
-import type { Delta, FuseEvent, Health, Product, Snapshot, Watched } from "./api.ts";
+import type { Delta, FuseEvent, Health, Product, ProductDetail, Snapshot, Watched } from "./api.ts";
 
 export const MOST_EVENTS = 500;
 
@@ -86,4 +86,25 @@ export function merge(state: State, delta: Delta): State {
     health: delta.health ?? state.health,
     sequences: heardOf(state.sequences, delta.products ?? [], delta.events ?? []),
   };
+}
+
+/** Whether there may be products that the page has not been told of: the stream holds only the first ones. */
+export function leavesOut(state: State | null): boolean {
+  return state !== null && state.total > state.products.size;
+}
+
+/** A product as the newest word has it: the stream's, or that of an answer. Null: on the board there is no such one. */
+export function newest(state: State | null, id: string, told: Product | null): Product | null {
+  const live = state?.products.get(id) ?? null;
+  const heard = live?.sequence ?? state?.sequences.get(id) ?? 0;
+  return told !== null && told.sequence > heard ? told : live;
+}
+
+/**
+ * A product for its own page. `detail` is what the console last answered about it: all there is of one that is left
+ * out of the stream.
+ */
+export function lookUp(state: State | null, id: string, detail: ProductDetail | null): Product | null {
+  const live = state?.products.get(id) ?? null;
+  return live === null && leavesOut(state) ? (detail?.product ?? null) : live;
 }

@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Refused, type BulkResult, type Override, type Result } from "../src/api.ts";
 import { ALL } from "../src/effect.ts";
-import { HOLD_MS, Orders, SHOWN_MS, UNDO_MS, type Entry, type Host, type Order } from "../src/orders.ts";
+import { HOLD_MS, LATE_MS, Orders, SHOWN_MS, UNDO_MS, type Entry, type Host, type Order } from "../src/orders.ts";
 import { T0, at, event, product } from "./invented.ts";
 
 /** A host whose time is the test's, and whose console answers when the test says so. */
 class Stage implements Host {
   time = 0;
   isCurrent = true;
+  /** For how long the machine slept, and its own clock with it. */
+  slept = 0;
   sent: Order[] = [];
   entries: readonly Entry[] = [];
   private timers: { due: number; run: () => void }[] = [];
@@ -16,6 +18,7 @@ class Stage implements Host {
   private ids = 0;
 
   now = (): number => this.time;
+  wall = (): number => this.time + this.slept;
   current = (): boolean => this.isCurrent;
   changed = (entries: readonly Entry[]): void => void (this.entries = entries);
   requestId = (): string => `undo-${++this.ids}`;
@@ -41,6 +44,13 @@ class Stage implements Host {
       next.run();
     }
     this.time = end;
+  }
+
+  /** Run what should have run long ago. */
+  wake(): void {
+    const late = this.timers;
+    this.timers = [];
+    for (const { run } of late) run();
   }
 
   async answer(result: Partial<Result>): Promise<void> {
@@ -112,6 +122,37 @@ test("when what is shown is not current at the end of the wait, it is not sent",
   stage.isCurrent = false;
   stage.advance(60_000);
   assert.deepEqual([stage.sent.length, stage.stages], [0, ["not_sent"]]);
+});
+
+test("an order that was overslept is not sent: nobody could take it back", () => {
+  const stage = new Stage();
+  new Orders(stage).give(order("resume"));
+  stage.slept = 3_600_000;
+  stage.advance(60_000);
+  assert.deepEqual([stage.sent.length, stage.stages], [0, ["not_sent"]]);
+
+  const frozen = new Stage();
+  new Orders(frozen).give(order("allow"));
+  frozen.time = HOLD_MS + LATE_MS + 1;
+  frozen.wake();
+  assert.deepEqual([frozen.sent.length, frozen.stages], [0, ["not_sent"]]);
+});
+
+test("what puts something on sale is not sent again from a page that is not current; a pause is", async () => {
+  const stage = new Stage();
+  const orders = new Orders(stage);
+  for (const action of ["resume", "pause"] as const) {
+    orders.give(order(action));
+    stage.advance(HOLD_MS);
+    await stage.refuse(new Refused(0, { error: "unreachable", message: "" }));
+  }
+  stage.isCurrent = false;
+  orders.again("r-resume");
+  orders.again("r-pause");
+  assert.deepEqual(stage.sent.map(({ action }) => action), ["resume", "pause", "pause"]);
+  stage.isCurrent = true;
+  orders.again("r-resume");
+  assert.equal(stage.sent.at(-1)?.action, "resume");
 });
 
 test("when the product moves on in the wait it goes out at once: the refusal tells who was faster", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MOST_EVENTS, merge, replace } from "../src/store.ts";
+import { MOST_EVENTS, leavesOut, lookUp, merge, newest, replace } from "../src/store.ts";
 import { delta, event, health, product, snapshot } from "./invented.ts";
 
 const p1 = product("p1");
@@ -47,4 +47,24 @@ test("events are bounded", () => {
   }
   assert.equal(state.events.length, MOST_EVENTS);
   assert.equal(state.events[0]?.sequence, 800);
+});
+
+test("a product that the stream leaves out is known by what the console answers of it", () => {
+  const state = replace(null, snapshot({ products: [p1], total: 2 }));
+  const detail = { product_id: "p2", sequence: 4, product: p2, watched: [], series: [] };
+  assert.equal(leavesOut(state), true);
+  assert.equal(lookUp(state, "p2", null), null);
+  assert.equal(lookUp(state, "p2", detail), p2);
+  // Where all are there an old answer does not bring one back.
+  const whole = replace(null, snapshot({ products: [p1], total: 1 }));
+  assert.deepEqual([leavesOut(whole), lookUp(whole, "p2", detail)], [false, null]);
+});
+
+test("a refusal that knows more than the stream is believed, and an older one is not", () => {
+  const before = replace(null, snapshot({ products: [p1], total: 1 }));
+  assert.equal(newest(before, "p2", p2), p2);
+  const gone = merge(before, delta({ events: [event("p2", 5, { type: "fuse.closed" })] }));
+  assert.equal(newest(gone, "p2", p2), null);
+  assert.equal(newest(before, "p1", { ...p1, sequence: 0 }), p1);
+  assert.equal(newest(before, "p1", null), p1);
 });

@@ -37,7 +37,14 @@ function Dialogs(): JSX.Element | null {
   if (!open) return null;
   switch (open.kind) {
     case "order":
-      return <OrderDialog key={`${open.action} ${open.product_id ?? ""}`} action={open.action} productId={open.product_id} />;
+      return (
+        <OrderDialog
+          key={`${open.action} ${open.product_id ?? ""}`}
+          action={open.action}
+          productId={open.product_id}
+          saw={open.saw}
+        />
+      );
     case "bulk":
       return <BulkDialog room={open.room} />;
     case "help":

@@ -70,6 +70,7 @@ export function BulkDialog({ room: first }: { room: string }): JSX.Element {
 
   function submit(event: Event): void {
     event.preventDefault();
+    if (dialog.peek() === null) return; // A second click, faster than the page is drawn.
     tried.value = true;
     if (!mayGive || !hasReason || !isLong(action.value, long.value)) return;
     const timed = action.value === "pause" || action.value === "allow";

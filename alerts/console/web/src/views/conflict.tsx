@@ -7,6 +7,7 @@ import { conflicts, dialog, orders, type Conflict } from "../desk.ts";
 import { lastChange, measured } from "../facts.ts";
 import { go } from "../router.ts";
 import { ranked, standing } from "../standing.ts";
+import { leavesOut, newest } from "../store.ts";
 import { mayPutOnSale } from "../trust.ts";
 import { SeverityBadge, StandingBadge } from "./bits.tsx";
 import { Modal } from "./modal.tsx";
@@ -16,9 +17,8 @@ export function ConflictDialog({ conflict }: { conflict: Conflict }): JSX.Elemen
   const { order, refusal } = conflict;
   const id = order.targets[0]?.product_id ?? "";
   const told = refusal?.product ?? null;
-  const live = state.value?.products.get(id) ?? null;
-  // The page may have heard more since than the refusal knew.
-  const product = live && told && told.sequence > live.sequence ? told : live;
+  // The refusal may come before the stream, and the page may have heard more since than the refusal knew.
+  const product = newest(state.value, id, told);
   const last = product?.last ?? told?.last ?? null;
   const event = state.value?.events.find((one) => one.product_id === id && one.type !== "command.rejected");
   const faster = last?.type === "command.rejected" ? (event ?? last) : (last ?? event);
@@ -45,7 +45,7 @@ export function ConflictDialog({ conflict }: { conflict: Conflict }): JSX.Elemen
               {fuse && <p>{measured(fuse.cause, fuse.kind, telling.value) ?? fuse.rule}</p>}
             </>
           ) : (
-            say(mayPutOnSale(trusted.value) ? "conflict_gone" : "not_known_now")
+            say(mayPutOnSale(trusted.value) && !leavesOut(state.value) ? "conflict_gone" : "not_known_now")
           )}
         </dd>
       </dl>

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { telling, trusted } from "../app.ts";
 import { entries, orders, undo } from "../desk.ts";
+import { putsOnSale } from "../effect.ts";
 import type { Entry, Order } from "../orders.ts";
 import { mayPutOnSale } from "../trust.ts";
 import { sayCode } from "../words/say.ts";
@@ -93,7 +94,13 @@ function Line({ entry }: { entry: Entry }): JSX.Element {
         </button>
       )}
       {stage === "refused" && (refused?.status === 0 || (refused?.status ?? 0) >= 429) && (
-        <button type="button" title={say("send_again_hint")} data-testid="send-again" onClick={() => orders.again(id)}>
+        <button
+          type="button"
+          title={say("send_again_hint")}
+          data-testid="send-again"
+          disabled={putsOnSale(order.action) && !mayPutOnSale(trusted.value)}
+          onClick={() => orders.again(id)}
+        >
           {say("send_again")}
         </button>
       )}

@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import { asOf, now, state, telling, trusted, zone } from "../app.ts";
 import type { Action, Product } from "../api.ts";
 import { dialog, give, sequenceOf, sequenceToExpect } from "../desk.ts";
@@ -14,7 +15,9 @@ import { SeverityBadge, StandingBadge } from "./bits.tsx";
 import { ACTION_SIGNS } from "./card.tsx";
 import { firstLong, isLong, LongField, ReasonField, takeQuick, type Long } from "./fields.tsx";
 import { Icon } from "./icons.tsx";
+import { detailOf, watch } from "../series.ts";
 import { isPaused, standing } from "../standing.ts";
+import { leavesOut, lookUp } from "../store.ts";
 import { Modal } from "./modal.tsx";
 
 /** What the order does, in sentences. */
@@ -61,12 +64,17 @@ export function effectSentences(action: Action, product: Product | null, target:
 interface Props {
   readonly action: Action;
   readonly productId: string | null;
+  /** The sequence of what the person saw when they asked for the dialog. */
+  readonly saw: number | undefined;
 }
 
-export function OrderDialog({ action, productId }: Props): JSX.Element {
+export function OrderDialog({ action, productId, saw }: Props): JSX.Element {
   const { say } = telling.value;
   const id = useSignal(productId ?? "");
-  const seen = useSignal(productId === null ? -1 : sequenceOf(productId));
+  // Of a product that the stream leaves out the console is asked.
+  const detail = productId === null ? null : detailOf(productId).value;
+  useEffect(() => (productId === null ? undefined : watch(productId, -1)), [productId]);
+  const seen = useSignal(productId === null ? -1 : (saw ?? sequenceOf(productId)));
   const reason = useSignal("");
   const long = useSignal<Long>(firstLong(action));
   const target = useSignal<Target>(ALL);
@@ -77,8 +85,9 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
 
   const known = state.value;
   const name = id.value.trim();
-  const product = known?.products.get(name) ?? null;
-  const sequence = product?.sequence ?? known?.sequences.get(name) ?? 0;
+  const product = lookUp(known, name, detail);
+  const waits = product === null && detail === null && leavesOut(known);
+  const sequence = product?.sequence ?? known?.sequences.get(name) ?? (waits ? seen.value : 0);
   const isFixed = productId !== null;
   const movedOn = isFixed && sequence !== seen.value;
   const isPossible = possible(product).includes(action);
@@ -92,6 +101,7 @@ export function OrderDialog({ action, productId }: Props): JSX.Element {
 
   function submit(event: Event): void {
     event.preventDefault();
+    if (dialog.peek() === null) return; // A second click, faster than the page is drawn.
     tried.value = true;
     if (!mayGive || !hasReason || !name || !isLong(action, long.value)) return;
     const wish = {

@@ -12,6 +12,7 @@ import { whyNot } from "../whynot.ts";
 import { detailOf, refresh, watch } from "../series.ts";
 import { follows, pathOf } from "../router.ts";
 import { ranked } from "../standing.ts";
+import { leavesOut, lookUp } from "../store.ts";
 import { AuditTable } from "./audit.tsx";
 import { AsOf, Moment, SeverityBadge } from "./bits.tsx";
 import { Card, Recovery } from "./card.tsx";
@@ -76,7 +77,8 @@ function Hours({ series, product }: { series: readonly Series[]; product: Produc
 
 export function ProductView({ id }: { id: string }): JSX.Element {
   const { say } = telling.value;
-  const product = state.value?.products.get(id) ?? null;
+  const detail = detailOf(id).value;
+  const product = lookUp(state.value, id, detail);
   const sequence = state.value?.sequences.get(id) ?? 0;
   const past = useSignal<History | null>(null);
   const failed = useSignal("");
@@ -100,7 +102,6 @@ export function ProductView({ id }: { id: string }): JSX.Element {
     };
   }, [id, sequence]);
 
-  const detail = detailOf(id).value;
   const isKnown = trusted.value === "live" || trusted.value === "doubtful";
   return (
     <div class="product" data-testid="product" data-product-id={id}>
@@ -119,7 +120,11 @@ export function ProductView({ id }: { id: string }): JSX.Element {
       ) : (
         <div class="card is-none" data-testid="product-none">
           <p class="sentence">
-            {isKnown ? (
+            {isKnown && leavesOut(state.value) ? (
+              <>
+                <Icon sign="cut" /> {say("product_left_out")}
+              </>
+            ) : isKnown ? (
               <>
                 <Icon sign="check" /> {say("product_on_sale")}
               </>

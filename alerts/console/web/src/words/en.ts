@@ -319,6 +319,7 @@ export const en = {
 
   // Product
   product_on_sale: "Nothing is to be said of this product: it is on sale.",
+  product_left_out: "There are more products than this page holds. When it last asked, nothing was to be said of this one.",
   product_not_known: "While the data is old it is not known whether this product is on sale.",
   chart_title: "The last hour",
   chart_label: "{rule}: {measured} measured, limit {limit}, {n} points in the last hour",

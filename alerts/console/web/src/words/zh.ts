@@ -305,6 +305,7 @@ export const zh: Words = {
   not_well: "{n} 项异常",
 
   product_on_sale: "该商品没有任何异常，目前在售。",
+  product_left_out: "商品太多，本页只保存其中一部分。上次查询时，该商品没有任何记录。",
   product_not_known: "数据过时期间，不知道该商品是否在售。",
   chart_title: "最近一小时",
   chart_label: "{rule}：测得 {measured}，限值 {limit}，一小时内 {n} 个点",
