@@ -6,7 +6,7 @@ import type { Telling } from "./facts.ts";
 import { EVERYTHING, type Filter } from "./filter.ts";
 import type { Language } from "./format.ts";
 import type { State } from "./store.ts";
-import { trust, type Line, type Trust } from "./trust.ts";
+import { isBlind, trust, type Line, type Trust } from "./trust.ts";
 import { sayIn } from "./words/say.ts";
 
 export type Theme = "auto" | "dark" | "light";
@@ -49,13 +49,15 @@ export const line = signal<Line>("connecting");
 export const silence = signal(0);
 /** The console's time, milliseconds, once a second. */
 export const now = signal(Date.now());
-export const trusted = computed<Trust>(() => trust(line.value, silence.value, state.value?.health ?? null));
+export const trusted = computed<Trust>(() =>
+  trust(line.value, silence.value, state.value?.health ?? null, now.value),
+);
 /** The time of what is shown: the console's last word, or of Kafka's where the console cannot hear it. */
 export const asOf = computed(() => {
   const known = state.value;
   if (!known) return null;
-  const blind = known.health.problems.some((problem) => problem.code === "broker_away");
-  const heard = blind && known.health.heard_at ? Date.parse(known.health.heard_at) : known.now;
+  const isDeaf = known.health.heard_at !== null && isBlind(known.health, now.value);
+  const heard = isDeaf ? Date.parse(known.health.heard_at ?? "") : known.now;
   return Math.min(heard, known.now);
 });
 

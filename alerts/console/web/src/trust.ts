@@ -6,6 +6,9 @@ import type { Health, ProblemCode } from "./api.ts";
 /** Health comes every two seconds: after this silence what is shown is not current any more. */
 export const SILENCE_MS = 6_000;
 
+/** The console hears Kafka several times a second, and tells of it every two: after this it hears it no more. */
+export const DEAF_MS = 8_000;
+
 /** What the line to the console is doing. `refused`: signed out. */
 export type Line = "connecting" | "open" | "lost" | "starting" | "full" | "refused";
 
@@ -20,10 +23,15 @@ const BLIND: readonly ProblemCode[] = ["broker_away"];
 /** These stop orders, but what is shown is right. */
 const HARMLESS: readonly ProblemCode[] = ["audit_unavailable"];
 
-export function trust(line: Line, silenceMs: number, health: Health | null): Trust {
+/** Whether the console does not hear Kafka, at this time by the console's clock (ms). */
+export function isBlind(health: Health, now: number): boolean {
+  if (health.heard_at === null || now - Date.parse(health.heard_at) > DEAF_MS) return true;
+  return health.problems.some((problem) => BLIND.includes(problem.code));
+}
+
+export function trust(line: Line, silenceMs: number, health: Health | null, now: number): Trust {
   if (health === null) return "none";
-  if (line !== "open" || silenceMs > SILENCE_MS) return "stale";
-  if (health.problems.some((problem) => BLIND.includes(problem.code))) return "stale";
+  if (line !== "open" || silenceMs > SILENCE_MS || isBlind(health, now)) return "stale";
   return health.problems.some((problem) => !HARMLESS.includes(problem.code)) ? "doubtful" : "live";
 }
 

@@ -4,7 +4,7 @@ import { choices, EVERYTHING, isEverything, matchesEvent, matchesProduct } from 
 import { kindOf, measured, recovery, sample, who, type Telling } from "../src/facts.ts";
 import { pathOf, placeOf } from "../src/place.ts";
 import { parser } from "../src/sse.ts";
-import { mayPutOnSale, SILENCE_MS, trust } from "../src/trust.ts";
+import { DEAF_MS, mayPutOnSale, SILENCE_MS, trust } from "../src/trust.ts";
 import { sayIn } from "../src/words/say.ts";
 import { T0, at, event, fuse, health, product } from "./invented.ts";
 
@@ -12,14 +12,17 @@ const telling: Telling = { say: sayIn("en"), language: "en", zone: "UTC" };
 const problem = (code: "broker_away" | "behind" | "audit_unavailable") => health({ problems: [{ code, since: at(0), text: "" }] });
 
 test("silence, a cut line and a broker that is away all make it stale", () => {
-  assert.equal(trust("open", 0, null), "none");
-  assert.equal(trust("open", 0, health()), "live");
-  assert.equal(trust("open", SILENCE_MS + 1, health()), "stale");
-  assert.equal(trust("lost", 0, health()), "stale");
-  assert.equal(trust("starting", 0, health()), "stale");
-  assert.equal(trust("open", 0, problem("broker_away")), "stale");
-  assert.equal(trust("open", 0, problem("behind")), "doubtful");
-  assert.equal(trust("open", 0, problem("audit_unavailable")), "live");
+  assert.equal(trust("open", 0, null, T0), "none");
+  assert.equal(trust("open", 0, health(), T0), "live");
+  assert.equal(trust("open", SILENCE_MS + 1, health(), T0), "stale");
+  assert.equal(trust("lost", 0, health(), T0), "stale");
+  assert.equal(trust("starting", 0, health(), T0), "stale");
+  assert.equal(trust("open", 0, problem("broker_away"), T0), "stale");
+  assert.equal(trust("open", 0, health({ heard_at: at(0) }), T0 + DEAF_MS), "live");
+  assert.equal(trust("open", 0, health({ heard_at: at(0) }), T0 + DEAF_MS + 1), "stale");
+  assert.equal(trust("open", 0, health({ heard_at: null }), T0), "stale");
+  assert.equal(trust("open", 0, problem("behind"), T0), "doubtful");
+  assert.equal(trust("open", 0, problem("audit_unavailable"), T0), "live");
 });
 
 test("nothing is put on sale on the strength of old data", () => {

@@ -2,9 +2,10 @@
 
 import type { JSX } from "preact";
 import { useComputed } from "@preact/signals";
-import { asOf, line, now, state, telling, trusted, zone } from "../app.ts";
+import { asOf, line, now, silence, state, telling, trusted, zone } from "../app.ts";
 import type { Problem } from "../api.ts";
 import { duration, moment } from "../format.ts";
+import { SILENCE_MS } from "../trust.ts";
 import { lineWord } from "./health.tsx";
 import { Icon } from "./icons.tsx";
 
@@ -43,7 +44,8 @@ export function Banner(): JSX.Element | null {
         <div class="banner is-stale" data-testid="banner-stale">
           <Icon sign="cut" size={20} />
           <p>
-            <strong>{lineWord()}</strong> <StaleText at={at} /> {say("stale_orders")}{" "}
+            <strong>{lineWord()}</strong> <StaleText at={at} />{" "}
+            {say(line.value === "open" && silence.value <= SILENCE_MS ? "stale_blind" : "stale_orders")}{" "}
             {line.value !== "open" && say("reconnecting")}
           </p>
         </div>

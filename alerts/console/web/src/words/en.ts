@@ -54,7 +54,8 @@ export const en = {
   now_ago: "now",
   banners_label: "What is not well",
   stale_banner: "What is shown is {age} old, as of {time}. Products may have been paused since.",
-  stale_orders: "Nothing can be put on sale until this is current again. Pausing still works.",
+  stale_orders: "Nothing can be put on sale until this is current again. A pause can be ordered; the page says whether it went out.",
+  stale_blind: "No order can be written until Kafka is back: if a product must not be sold, stop it in the shop.",
   reconnecting: "Trying to reconnect.",
 
   // Problems

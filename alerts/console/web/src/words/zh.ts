@@ -53,7 +53,8 @@ export const zh: Words = {
   now_ago: "刚刚",
   banners_label: "异常情况",
   stale_banner: "当前显示的是 {age}前（{time}）的状态，此后可能已有商品被暂停。",
-  stale_orders: "数据恢复实时之前，不能执行任何恢复销售的操作；暂停仍可使用。",
+  stale_orders: "数据恢复实时之前，不能执行任何恢复销售的操作；可以下达暂停指令，页面会提示是否已发出。",
+  stale_blind: "Kafka 恢复之前无法写入任何指令：如需停售，请直接在商城停止销售。",
   reconnecting: "正在尝试重新连接。",
 
   problem_broker_away: "控制台连不上 Kafka：看不到新的暂停",
