@@ -9,11 +9,11 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from alerts.console.asked import IDENTITY
 from alerts.console.board import Board
 from alerts.console.entry import Entry, Standing
 from alerts.console.history import Histories
 from alerts.console.hub import Hub
-from alerts.console.identity import IDENTITY
 from alerts.console.models import (
     Events,
     EventsQuery,

@@ -15,17 +15,15 @@ from urllib.parse import unquote, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from alerts.console.asked import CLIENT, IDENTITY
 from alerts.console.audit import Audit, line
 from alerts.console.config import ConsoleConfig
-from alerts.console.identity import IDENTITY, Identity
+from alerts.console.identity import Identity
 from alerts.console.meter import Meter
 from alerts.console.proxy import Proxy
 from alerts.console.refused import Refused
 from alerts.console.routes import Route
 from alerts.console.sessions import COOKIE, Sessions
-
-CLIENT: Final = web.RequestKey("client", str)
-"""Where a request carries the address that it came from."""
 
 CSRF_HEADER: Final = "X-CSRF-Token"
 API: Final = "/api/"

@@ -2,8 +2,6 @@
 
 from typing import Final, Literal, NamedTuple
 
-from aiohttp import web
-
 Role = Literal["viewer", "operator", "admin"]
 """A viewer looks, an operator orders, an admin reads the audit of everybody's sign-ins too."""
 
@@ -23,7 +21,3 @@ class Identity(NamedTuple):
     def may(self, role: Role) -> bool:
         """Tell whether the person has this role, or a higher one."""
         return ROLES.index(self.role) >= ROLES.index(role)
-
-
-IDENTITY: Final = web.RequestKey("identity", Identity)
-"""Where a request carries who asks. The guard puts it there before a handler of a route with a role runs."""

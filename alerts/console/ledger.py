@@ -12,10 +12,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import BaseModel, ConfigDict, Field
 
+from alerts.console.asked import CLIENT, IDENTITY
 from alerts.console.audit import Audit, AuditUnavailable, entry_of, line
 from alerts.console.config import ConsoleConfig
-from alerts.console.guard import CLIENT
-from alerts.console.identity import IDENTITY, Identity
+from alerts.console.identity import Identity
 from alerts.console.models import Audit as AuditAnswer
 from alerts.console.refused import Refused, answer, query_of
 from alerts.console.routes import Route

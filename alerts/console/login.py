@@ -8,10 +8,10 @@ from aiohttp import web
 
 from alerts.console import models
 from alerts.console.accounts import Accounts, Busy, account_name
+from alerts.console.asked import CLIENT, IDENTITY
 from alerts.console.audit import Audit, AuditUnavailable, line
 from alerts.console.config import ConsoleConfig
-from alerts.console.guard import CLIENT
-from alerts.console.identity import IDENTITY, Identity
+from alerts.console.identity import Identity
 from alerts.console.limiter import Limiter
 from alerts.console.meter import Meter
 from alerts.console.refused import Refused, answer, body_of

@@ -26,9 +26,9 @@ import jwt
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from alerts.console.asked import CLIENT
 from alerts.console.audit import Audit, line
 from alerts.console.config import ConsoleConfig, OidcConfig
-from alerts.console.guard import CLIENT
 from alerts.console.identity import Role
 from alerts.console.meter import Meter
 from alerts.console.proxy import best_role, person_name

@@ -4,10 +4,9 @@ from typing import Final
 
 from aiohttp import web
 
+from alerts.console.asked import CLIENT, IDENTITY
 from alerts.console.audit import Audit, line
 from alerts.console.desk import Desk
-from alerts.console.guard import CLIENT
-from alerts.console.identity import IDENTITY
 from alerts.console.models import Ask, BulkAsk, BulkResult, Result
 from alerts.console.order import Asked, Products, Told, Wish
 from alerts.console.refused import Refused, answer, body_of

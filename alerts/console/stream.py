@@ -12,8 +12,9 @@ from typing import Final
 
 from aiohttp import HttpVersion11, web
 
+from alerts.console.asked import IDENTITY
 from alerts.console.hub import Client, Hub
-from alerts.console.identity import IDENTITY, Identity
+from alerts.console.identity import Identity
 from alerts.console.refused import Refused
 
 MOST_STREAMS: Final = 2_000

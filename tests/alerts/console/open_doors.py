@@ -7,7 +7,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from alerts.console.identity import IDENTITY, Identity
+from alerts.console.asked import IDENTITY
+from alerts.console.identity import Identity
 from alerts.console.routes import Route
 from schemas.audit import AuditEntry
 from schemas.events import FuseEvent
