@@ -13,13 +13,10 @@ from alerts.console import server
 from alerts.console.accounts import AccountsFile
 from alerts.console.doors import Doors
 from deploy import web
-from deploy.acls import rights_of
 from deploy.pipeline import Pipeline
+from deploy.readiness import wait_until_ready
 from deploy.settings import Settings
-from schemas.errors import BrokerUnavailable, ConfigurationError
-from schemas.topics import topics
-from streams import client
-from streams.rights import require_rights
+from schemas.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
@@ -54,20 +51,10 @@ async def _main(settings: Settings) -> None:
 
 
 async def _ready(settings: Settings, stop: asyncio.Event) -> None:
-    """Wait for the broker, and see that it has what a console reads. Raises TopicMismatch, BrokerRefused."""
+    """Wait until there is what a console reads. Raises TopicMismatch, BrokerRefused."""
     names = settings.topics
     read = {names.fuse_events, names.fuse_state, names.watchlist, names.commands, names.audit}
-    needed = {each.name: each.partitions for each in topics(names, settings.partitions) if each.name in read}
-    arguments = settings.kafka_config().client
-    while await client.wait_for_broker(arguments, stop):
-        try:
-            await require_rights(arguments, rights_of(settings)["console"])
-            await client.require_topics(arguments, needed)
-        except BrokerUnavailable as error:
-            log.warning("broker.unavailable %s Trying again.", error)
-            await asyncio.sleep(client.RETRY_S)
-        else:
-            return
+    await wait_until_ready(settings, stop, "console", read)
 
 
 def _somebody_may_sign_in(settings: Settings) -> None:

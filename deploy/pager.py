@@ -16,12 +16,8 @@ from prometheus_client import disable_created_metrics
 from alerts.pager import pager, trial
 from alerts.pager.trial import Trial
 from deploy import routes, web
-from deploy.acls import rights_of
+from deploy.readiness import wait_until_ready
 from deploy.settings import Settings
-from schemas.errors import BrokerUnavailable
-from schemas.topics import topics
-from streams import client
-from streams.rights import require_rights
 
 log = logging.getLogger(__name__)
 
@@ -84,17 +80,7 @@ async def _warn_of_routes(settings: Settings) -> None:
 
 
 async def _ready(settings: Settings, stop: asyncio.Event) -> None:
-    """Wait for the broker, and see that it has what a pager reads. Raises TopicMismatch, BrokerRefused."""
+    """Wait until there is what a pager reads. Raises TopicMismatch, BrokerRefused."""
     names = settings.topics
     read = {names.fuse_events, names.fuse_state, names.watchlist}
-    needed = {each.name: each.partitions for each in topics(names, settings.partitions) if each.name in read}
-    arguments = settings.kafka_config().client
-    while await client.wait_for_broker(arguments, stop):
-        try:
-            await require_rights(arguments, rights_of(settings)["pager"])
-            await client.require_topics(arguments, needed)
-        except BrokerUnavailable as error:
-            log.warning("broker.unavailable %s Trying again.", error)
-            await asyncio.sleep(client.RETRY_S)
-        else:
-            return
+    await wait_until_ready(settings, stop, "pager", read)

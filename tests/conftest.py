@@ -1,6 +1,5 @@
 """Fixtures that every part's tests share: the brokers, and names that keep tests on one broker apart."""
 
-import os
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -8,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from deploy.embedded import EmbeddedBroker
-from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
+from tests.kafka.broker import KafkaBroker, skipped_without_kafka
 
 # How long an example takes says nothing on a machine that others use too.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -22,12 +21,8 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     Without Java or the jars the test is skipped, except where CI is set: there it fails.
     """
     broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
-    try:
+    with skipped_without_kafka():
         broker.start()
-    except KafkaUnavailableError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
     yield broker
     # Nobody wants its data any more, and an orderly end may take long.
     broker.kill()
@@ -49,12 +44,8 @@ def mortal_kafka(_mortals: list[KafkaBroker], tmp_path_factory: pytest.TempPathF
     """
     if not _mortals or _mortals[-1].pid is None:
         broker = KafkaBroker(tmp_path_factory.mktemp("mortal"))
-        try:
+        with skipped_without_kafka():
             broker.start()
-        except KafkaUnavailableError as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(str(error))
         _mortals.append(broker)
     return _mortals[-1]
 

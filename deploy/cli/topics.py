@@ -115,7 +115,8 @@ def acls(
     settings = load_settings(config)
     found = {role: held for role, held in rights_of(settings).items() if not roles or role in roles}
     if unknown := set(roles or ()) - found.keys():
-        raise typer.BadParameter(f"there is no role {', '.join(sorted(unknown))}", param_hint="--role")
+        known = ", ".join(rights_of(settings))
+        raise typer.BadParameter(f"there is no role {', '.join(sorted(unknown))}; roles: {known}", param_hint="--role")
     rows = [(role, user_of(settings.application, role), each) for role, held in found.items() for each in held]
     if as_json:
         write_json([{"role": role, "user": user, **asdict(each)} for role, user, each in rows])

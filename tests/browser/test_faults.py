@@ -5,7 +5,6 @@ test reads what it has shown at every moment.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from tests.browser.line import Line
 from tests.browser.person import Person
 from tests.browser.shop import CRITICAL
 from tests.browser.show import Show
-from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
+from tests.kafka.broker import KafkaBroker, skipped_without_kafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
@@ -42,12 +41,8 @@ class Stage(NamedTuple):
 async def stage(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """Yield a show on a broker of its own, and an operator's page that is reached over a line; two are paused."""
     broker = KafkaBroker(tmp_path_factory.mktemp("mortal"))
-    try:
+    with skipped_without_kafka():
         broker.start()
-    except KafkaUnavailableError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
     try:
         directory = tmp_path_factory.mktemp("show")
         async with (

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from deploy.cli import app
 from deploy.embedded import HOST, free_port
-from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
+from tests.kafka.broker import KafkaBroker, skipped_without_kafka
 
 pytestmark = pytest.mark.kafka
 
@@ -51,12 +51,8 @@ def secured(directory: Path) -> Iterator[str]:
         },
     )
     broker.port = plain
-    try:
+    with skipped_without_kafka():
         broker.start()
-    except KafkaUnavailableError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
     yield f"{HOST}:{secure}"
     broker.stop()
 

@@ -24,7 +24,7 @@ from schemas.rights import Right, Role
 from streams.intake import intake
 from streams.intake.status import IntakeStatus
 from streams.worker.process import _ready
-from tests.kafka.broker import KafkaUnavailableError
+from tests.kafka.broker import skipped_without_kafka
 from tests.kafka.cluster import Service, until
 from tests.kafka.rights_rig import APPLICATION, NAMES, RIGHTS, RightsRig, passwords
 from tests.kafka.secured import ROOT, locked_brokers
@@ -49,15 +49,10 @@ EVERYTHING: dict[str, dict[str, object]] = {
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RightsRig]:
     directory = tmp_path_factory.mktemp("rights")
-    try:
-        with locked_brokers(directory, 1, passwords()) as cluster:
-            found = RightsRig(cluster, directory)
-            found.prepare()
-            yield found
-    except KafkaUnavailableError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+    with skipped_without_kafka(), locked_brokers(directory, 1, passwords()) as cluster:
+        found = RightsRig(cluster, directory)
+        found.prepare()
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The console works with exactly its generated rights, and says which one is missing where it lacks any of them."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from deploy.embedded import HOST, free_port
 from deploy.kafka import read
 from schemas.audit import AuditEntry
 from tests.alerts.console.doorway import Person, accounts_in
-from tests.kafka.broker import KafkaUnavailableError
+from tests.kafka.broker import skipped_without_kafka
 from tests.kafka.cluster import Service, until
 from tests.kafka.rights_rig import NAMES, RIGHTS, RightsRig, passwords
 from tests.kafka.secured import locked_brokers
@@ -26,16 +25,11 @@ WRITES_AUDIT = f"Write on topic {NAMES.audit}"
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RightsRig]:
     directory = tmp_path_factory.mktemp("rights")
-    try:
-        with locked_brokers(directory, 1, passwords()) as cluster:
-            found = RightsRig(cluster, directory)
-            found.prepare()
-            asyncio.run(apply(found.settings("admin")))
-            yield found
-    except KafkaUnavailableError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+    with skipped_without_kafka(), locked_brokers(directory, 1, passwords()) as cluster:
+        found = RightsRig(cluster, directory)
+        found.prepare()
+        asyncio.run(apply(found.settings("admin")))
+        yield found
 
 
 def console(rig: RightsRig, directory: Path, lacks: int | None = None) -> tuple[Service, str]:
