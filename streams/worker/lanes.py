@@ -52,7 +52,8 @@ class Lanes:
     """The lanes. ``end_process`` is called with what this process cannot go on after.
 
     ``keep`` tells whether lanes may outlive a rebalance: only where the broker fences. ``joined``: the group has given
-    this worker its partitions once, be they none. ``draining``: no more frames are taken.
+    this worker its partitions once, be they none. ``draining``: no more frames are taken. ``unopened``: the
+    partitions whose lanes could not be opened because the broker was away.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Lanes:
         self._tasks: set[asyncio.Task[None]] = set()
         self.draining = False
         self.joined = False
+        self.unopened: set[int] = set()
 
     @property
     def assigned(self) -> frozenset[int]:
@@ -275,6 +277,8 @@ class Lanes:
                         lane = await self._open_lane(number, self._failed)
                     except (BrokerUnavailable, FencedError) as error:
                         log.warning("lane.not_opened partition=%d: %s Trying again.", number, error)
+                        if isinstance(error, BrokerUnavailable):
+                            self.unopened.add(number)
                         pause_s = _RETRY_PAUSE_S
                         continue
                 self.open[number] = lane
@@ -285,6 +289,7 @@ class Lanes:
         finally:
             if self._opening.get(number) is asyncio.current_task():
                 del self._opening[number]
+                self.unopened.discard(number)
 
     def _failed(self, lane: Lane, error: Exception) -> None:
         """Drop a lane whose flush has failed. What it has not saved waits for the next one."""

@@ -1,7 +1,8 @@
 """A worker process, from the first look at the broker to the last acknowledgement.
 
     start     wait for the broker ── check the topics ── join the group ── lanes open
-    run       until SIGTERM or SIGINT, or until something that this process cannot go on after
+    run       until SIGTERM or SIGINT, or until something that this process cannot go on after; where the broker goes
+              away and Faust does not get over it, from the start again
     drain     no more frames ── flush ── acknowledge ── commit ── leave the group
 
 ``run`` logs everything that it does and writes nothing to standard output. What it is told to serve its status with
@@ -14,7 +15,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Final
 
 from schemas.errors import BrokerUnavailable, LivefuseError
@@ -64,10 +65,18 @@ async def _main(config: WorkerConfig, serving: Serving) -> tuple[int, bool]:
     status = WorkerStatus()
     try:
         async with serving(status):
-            transactions = await _ready(config, stop)
-            if transactions is not None:
+            while (transactions := await _ready(config, stop)) is not None:
                 worker = Worker(config, status, transactions=transactions)
-                await worker.run(stop)
+                try:
+                    await worker.run(stop)
+                except BrokerUnavailable as error:
+                    if not worker.let_go:
+                        # What runs on of it would be in the group beside the next one.
+                        raise
+                    status.begin_again()
+                    log.warning("broker.unavailable %s Trying again every %g s.", error, client.RETRY_S)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(stop.wait(), client.RETRY_S)
     except LivefuseError as error:
         log.error("worker.ended %s", error)  # noqa: TRY400 (the message says it all, a traceback would hide it)
         return error.exit_code, worker is None or worker.let_go

@@ -26,6 +26,11 @@ class WorkerStatus:
         self.recovery: dict[int, Progress] = {}
         self._began_s = self._clock()
 
+    def begin_again(self) -> None:
+        """Forget the lanes: from now on the broker is waited for again."""
+        self.lanes, self.recovery = None, {}
+        self._began_s = self._clock()
+
     def problems(self) -> list[str]:
         """Return what keeps the worker from going on; nothing when all is well."""
         now_s = self._clock()

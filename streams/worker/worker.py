@@ -4,19 +4,22 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 from aiokafka.errors import KafkaError
 from mode.threads import WorkerThread
 
-from schemas.errors import BrokerError, BrokerUnavailable, LivefuseError, LogError
+from schemas.errors import BrokerError, BrokerRefused, BrokerUnavailable, LivefuseError, LogError
+from schemas.rights import missing
+from streams.client import REFUSALS
 from streams.config import WorkerConfig
 from streams.worker.app import WorkerApp, attach, build
 from streams.worker.feed import Feed
 from streams.worker.lanes import Lanes
 from streams.worker.opening import Opening
 from streams.worker.status import WorkerStatus
+from streams.worker.waiting import warn_of_waiting
 
 _STOP_S: Final = 2.0
 _PROGRESS_S: Final = 10.0
@@ -82,7 +85,7 @@ class Worker:
             self._app.in_worker = True
             await self._app.start()
         except (KafkaError, OSError) as error:
-            raise BrokerUnavailable(f"the broker went away while the worker started: {error!r}") from error
+            raise _meant(error, "while the worker started") from error
         self._feed.hasten()
         log.info(
             "worker.started group=%s transactions=%s seconds=%.1f",
@@ -95,9 +98,7 @@ class Worker:
     async def _look(self) -> None:
         while True:
             applied = {number: lane.next for number, lane in self._lanes.open.items()}
-            now_s = time.time()
-            silent = {number for number in applied if (self._feed.silent_s(number, now_s) or 0.0) > _SILENT_S}
-            self._status.health.observe(time.monotonic(), self._lanes.behind(), applied, silent)
+            self._status.health.observe(time.monotonic(), self._lanes.behind(), applied, self._silent(applied))
             try:
                 self._feed.check()
             except BrokerError as error:
@@ -119,12 +120,12 @@ class Worker:
                 sum(each or 0 for each in behind.values()),
             )
             before = now
-            if waiting := [number for number, lane in self._lanes.open.items() if lane.stalled]:
-                log.warning(
-                    "worker.waiting partitions %s: a flush is not acknowledged. The broker is away or does not take "
-                    "records (disk full, too few replicas); nothing is lost, the worker waits.",
-                    waiting,
-                )
+            warn_of_waiting(self._lanes, self._silent(self._lanes.assigned))
+
+    def _silent(self, numbers: Iterable[int]) -> set[int]:
+        """Return those of the partitions of which the broker has told nothing for some seconds."""
+        now_s = time.time()
+        return {number for number in numbers if (self._feed.silent_s(number, now_s) or 0.0) > _SILENT_S}
 
 
 async def _first(*works: Coroutine[Any, Any, Any]) -> None:
@@ -140,7 +141,16 @@ async def _first(*works: Coroutine[Any, Any, Any]) -> None:
 async def _watch(app: WorkerApp, end: Callable[[Exception], None]) -> None:
     """Tell when the app ends by itself: Faust logs why and carries on as if nothing had happened."""
     await app.wait_until_stopped()
-    end(LivefuseError(f"Faust has stopped: {app.crash_reason!r}"))
+    end(_meant(app.crash_reason, "and Faust has stopped"))
+
+
+def _meant(error: BaseException | None, when: str) -> LivefuseError:
+    """Return what an error that stopped Faust means. A commit or a heartbeat that a broker cannot serve is one, too."""
+    if isinstance(error, REFUSALS):
+        return BrokerRefused(f"the broker refuses the worker, {when}: {missing(error, 'Read')}")
+    if isinstance(error, KafkaError | OSError):
+        return BrokerUnavailable(f"the broker went away or cannot serve the worker, {when}: {error!r}.")
+    return LivefuseError(f"something failed, {when}: {error!r}")
 
 
 async def _stopped(app: WorkerApp) -> bool:

@@ -148,10 +148,14 @@ class Service:
         return self._reap(timedelta(seconds=1))
 
     async def says(self, text: str, within: timedelta) -> None:
-        """Wait until its present life has written `text` (in any case)."""
+        """Wait until its present life has written `text` (in any case). Raises TooLateError when it ends before."""
 
         async def has_said() -> bool:
-            return text.lower() in self.said.lower()
+            ended = not self.alive
+            found = text.lower() in self.said.lower()
+            if ended and not found:
+                raise TooLateError(f'{self.name} has ended by itself and never said "{text}"')
+            return found
 
         try:
             await until(has_said, f'{self.name} says "{text}"', within=within)

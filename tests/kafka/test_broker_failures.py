@@ -15,7 +15,7 @@ import pytest
 
 from deploy.simulator.capture import CaptureRecord
 from tests.kafka.broker import KafkaBroker
-from tests.kafka.cluster import Cluster, until
+from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster, until
 from tests.kafka.dense import DenseSale
 from tests.kafka.feeding import send_all, send_live
 from tests.kafka.golden import compare, replay
@@ -133,6 +133,19 @@ async def test_a_broker_whose_disk_is_full_stops_nothing_for_good(
         broker.start()
         await compare(cluster, replay(records, tmp_path))
         assert all(each.alive and each.lives == 1 for each in cluster.services)
+
+
+async def test_a_worker_with_nothing_to_do_says_that_the_broker_is_away(
+    broker: KafkaBroker, prefix: str, tmp_path: Path
+) -> None:
+    with Cluster(broker.bootstrap, prefix, tmp_path) as cluster:
+        cluster.apply_topics()
+        worker = cluster.worker()
+        for number in range(SIGNALS_PARTITIONS):
+            await worker.says(f"lane.opened partition={number}", SOON)
+        broker.kill()
+        await worker.says(AWAY, SOON)
+        assert worker.alive
 
 
 def fill_the_disk(broker: KafkaBroker) -> None:
