@@ -104,7 +104,7 @@ class Listener:
         async def is_done() -> bool:
             return self.subscription.delivery.waiting == 0
 
-        await until(is_done, "it is delivered", within=timedelta(seconds=5), between=timedelta(seconds=0.005))
+        await until(is_done, "it is delivered", within=timedelta(seconds=30), between=timedelta(seconds=0.005))
         running.cancel()
 
 

@@ -16,6 +16,7 @@ from streams.intake.dead_letters import MOST_QUEUED, Batch, DeadLetters
 from streams.intake.record import Header
 
 ORDERS = TopicPartition("live.orders", 3)
+PATIENCE_S = 30.0
 BAD = Refusal("invalid", "lines[0].quantity: should be greater than or equal to 1")
 
 
@@ -159,4 +160,4 @@ async def test_too_many_make_the_reader_wait() -> None:
         await asyncio.sleep(0.01)
         assert not waiting.done()
         gate.set()
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, PATIENCE_S)

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from schemas.topics import partition_of
 from streams.engine.signals import RULES, STOCK, TICK, Signal
 from streams.frames import Frame, decode
 from streams.intake.counts import IntakeCounts
-from streams.intake.frame_writer import LARGEST_VALUE_BYTES, MOST_QUEUED, FrameWriter
+from streams.intake.frame_writer import LARGEST_VALUE_BYTES, MOST_QUEUED, WARN_AFTER_S, FrameWriter
 from streams.intake.sources import Progress, SourceTable
 from streams.merge import Entry
 from tests.streams.intake.test_sources import State
 
 LIVE = Progress(50, live=True)
+PATIENCE_S = 30.0
 
 
 class Broker:
@@ -204,19 +206,21 @@ async def test_too_much_makes_the_reader_wait(rigs: list[Rig]) -> None:
     await rig.settle()
     assert not waiting.done()
     broker.gate.set()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, PATIENCE_S)
 
 
 async def test_frames_that_hang_are_told_of_once_in_a_while(
     rigs: list[Rig], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("streams.intake.frame_writer.WARN_AFTER_S", 0.05)
+    now_s = 1_000.0
+    monkeypatch.setattr("streams.intake.frame_writer.time", SimpleNamespace(monotonic=lambda: now_s))
     rigs.append(rig := Rig(Broker(prompt=False), partitions=2))
     rig.writer.tick(0)
     await rig.settle()
+    now_s += WARN_AFTER_S
     rig.writer.warn()
     assert caplog.messages == []
-    await asyncio.sleep(0.05)
+    now_s += 0.1
     rig.writer.warn()
     rig.writer.warn()
     (message,) = caplog.messages
@@ -234,6 +238,6 @@ async def test_nothing_is_written_behind_a_frame_that_failed() -> None:
     writer.open(SourceTable({TopicPartition("stock", 0): State()}, ["stock"], {"stock": 1}, 0))
     writer.put([entry(1, 10), entry(2, 20)], LIVE)
     with pytest.raises(SendFailed):
-        await asyncio.wait_for(writer.partitions[0].run(), 1)
+        await asyncio.wait_for(writer.partitions[0].run(), PATIENCE_S)
     assert len(sent) == 1
     assert not writer.reached(writer.marks())
