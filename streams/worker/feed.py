@@ -26,6 +26,7 @@ class Feed:
     def __init__(self, app: Any, topic: str) -> None:
         self._app = app
         self._topic = topic
+        self._asked: dict[int, tuple[Any, float]] = {}
 
     def hasten(self) -> None:
         """Shorten what a fetch waits for when nothing arrives. After the consumer has started."""
@@ -42,16 +43,20 @@ class Feed:
             raise BrokerError("the consumer has stopped fetching because of an error in it, see the log above")
 
     def silent_s(self, number: int, now_s: float) -> float | None:
-        """Return how long ago the broker last told anything of a partition; ``now_s`` is the wall clock.
+        """Return how long the broker has told nothing of a partition; ``now_s`` is the wall clock.
 
-        None where it is not assigned, or nothing has been told yet.
+        Before it has told anything that is the time since this was first asked. None where it is not assigned.
         """
         try:
             subscription = self._app.consumer._thread._consumer._subscription.subscription  # noqa: SLF001
-            told_ms: int | None = subscription.assignment.state_value(TopicPartition(self._topic, number)).timestamp
+            state = subscription.assignment.state_value(TopicPartition(self._topic, number))
         except (AttributeError, KeyError, ConsumerNotStarted):
             return None
-        return None if told_ms is None else now_s - told_ms / 1000
+        known, since_s = self._asked.get(number, (None, now_s))
+        if known is not state:
+            # Every rebalance makes new ones.
+            self._asked[number] = (state, since_s := now_s)
+        return now_s - (since_s if state.timestamp is None else state.timestamp / 1000)
 
     def end(self, number: int) -> int | None:
         """Return the offset behind the last frame of a partition that is known of."""
