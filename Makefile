@@ -44,7 +44,7 @@ demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated
 
 .PHONY: test
 test: setup kafka monitoring browser ## run all tests but the long fault run, on a real Kafka
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: monitoring
 monitoring: $(MONITORING) ## make sure of Debian's prometheus and prometheus-alertmanager
