@@ -159,7 +159,8 @@ def locked_brokers(
     with ExitStack() as stack:
         for broker in brokers:
             broker.launch()
-            stack.callback(broker.stop)
+            # As in `kafka` of conftest.py.
+            stack.callback(broker.kill)
         for broker in brokers:
             broker.wait_ready()
         bootstrap = ",".join(each.bootstrap for each in brokers)

@@ -74,7 +74,7 @@ async def test_a_broker_that_is_not_there_yet_is_waited_for(broker: KafkaBroker,
     with Cluster(broker.bootstrap, prefix, tmp_path) as cluster:
         cluster.apply_topics()
         await send_all(cluster, records)
-        broker.stop()
+        broker.kill()
         for each in (cluster.intake(), cluster.worker()):
             await each.says(f"no broker answers at {broker.bootstrap}", SOON)
         broker.start()

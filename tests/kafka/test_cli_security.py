@@ -54,7 +54,7 @@ def secured(directory: Path) -> Iterator[str]:
     with skipped_without_kafka():
         broker.start()
     yield f"{HOST}:{secure}"
-    broker.stop()
+    broker.kill()
 
 
 @pytest.fixture

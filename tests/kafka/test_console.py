@@ -23,7 +23,7 @@ from schemas.commands import Action, Command, encode_command
 from schemas.times import from_ms
 from tests.alerts.console.open_doors import OpenDoors
 from tests.alerts.console.reader import reading
-from tests.kafka.broker import KafkaBroker
+from tests.kafka.broker import KafkaBroker, come_back
 from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster, until
 
 pytestmark = pytest.mark.kafka
@@ -213,28 +213,30 @@ async def test_a_restart_of_the_console_in_mid_show_loses_nothing(
                 assert (console.board.gaps, console.board.repeats) == (0, 0)
 
 
-async def test_a_broker_that_restarts_in_mid_show_is_said_and_nothing_is_lost(prefix: str, tmp_path: Path) -> None:
-    with KafkaBroker(tmp_path / "broker") as broker:
-        async with (
-            show(broker.bootstrap, prefix, tmp_path / "cluster") as (cluster, shop, session),
-            console_on(cluster) as (console, url),
-        ):
-            await ready(console)
-            async with reading(session, url) as page:
-                await shop.sell_out("p42")
-                await page.until(lambda: page.products.get("p42", {}).get("sure"))
-                await asyncio.to_thread(broker.kill)
-                await page.until(lambda: "broker_away" in _problems(page.health))
-                # What is not known any more stays as it was: paused.
-                assert page.products["p42"]["paused"]["product"]
-                async with session.get(f"{url}/api/v1/product/history", params={"id": "p42"}) as answer:
-                    assert (answer.status, (await answer.json())["error"]) == (503, "broker_away")
-                await asyncio.to_thread(broker.start)
-                await page.until(lambda: "broker_away" not in _problems(page.health))
-                await shop.order("p42", "acknowledge")
-                await page.until(lambda: page.products["p42"]["sequence"] == 2)
-                assert page.sequences("p42") == [1, 2]
-                assert sum(event == "snapshot" for event, _, _ in page.messages) == 1
+async def test_a_broker_that_restarts_in_mid_show_is_said_and_nothing_is_lost(
+    mortal_kafka: KafkaBroker, prefix: str, tmp_path: Path
+) -> None:
+    broker = mortal_kafka
+    async with (
+        show(broker.bootstrap, prefix, tmp_path / "cluster") as (cluster, shop, session),
+        console_on(cluster) as (console, url),
+    ):
+        await ready(console)
+        async with reading(session, url) as page:
+            await shop.sell_out("p42")
+            await page.until(lambda: page.products.get("p42", {}).get("sure"))
+            await asyncio.to_thread(broker.kill)
+            await page.until(lambda: "broker_away" in _problems(page.health))
+            # What is not known any more stays as it was: paused.
+            assert page.products["p42"]["paused"]["product"]
+            async with session.get(f"{url}/api/v1/product/history", params={"id": "p42"}) as answer:
+                assert (answer.status, (await answer.json())["error"]) == (503, "broker_away")
+            await come_back(broker)
+            await page.until(lambda: "broker_away" not in _problems(page.health))
+            await shop.order("p42", "acknowledge")
+            await page.until(lambda: page.products["p42"]["sequence"] == 2)
+            assert page.sequences("p42") == [1, 2]
+            assert sum(event == "snapshot" for event, _, _ in page.messages) == 1
 
 
 def _problems(health: Mapping[str, Any]) -> set[str]:

@@ -1,7 +1,7 @@
 """Orders on a real Kafka, with a real intake and worker: from a POST to the fuse event, and what the audit tells."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from alerts.console.writer import Record, Writer
 from schemas.audit import AuditEntry
 from schemas.events import FuseEvent
 from tests.alerts.console.doorway import PATIENCE, Doorway, asking, audit_of, config_of, doorway, running
-from tests.kafka.broker import KafkaBroker
+from tests.kafka.broker import KafkaBroker, come_back
 from tests.kafka.cluster import Cluster, until
 from tests.kafka.reading import committed, drained
 from tests.kafka.test_console import show
@@ -131,9 +131,10 @@ async def test_many_of_a_room_with_its_name_typed(kafka: KafkaBroker, prefix: st
 
 
 async def test_without_the_audit_nothing_is_ordered_and_later_it_is_ordered_once(
-    broker: KafkaBroker, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mortal_kafka: KafkaBroker, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("alerts.console.audit.WRITE_WITHIN_S", 1.0)
+    broker = mortal_kafka
     with Cluster(broker.bootstrap, prefix, tmp_path) as cluster:
         await asyncio.to_thread(cluster.apply_topics)
         cluster.start(intakes=1, workers=1)
@@ -148,7 +149,7 @@ async def test_without_the_audit_nothing_is_ordered_and_later_it_is_ordered_once
             # Signing in and out is possible all the same, and not forgotten.
             async with door.person("bo") as bo:
                 assert (await bo.post("/api/v1/logout", {}))[0] == 200
-            await asyncio.to_thread(broker.start)
+            await come_back(broker)
             await door.audited(what="logout", actor="bo")
             await door.audited(what="outcome", outcome="not_sent", product_id="p2", status=503)
             assert [each.key for each in await door.commands()] == [b"p1"]
@@ -165,9 +166,10 @@ async def test_without_the_audit_nothing_is_ordered_and_later_it_is_ordered_once
 
 
 async def test_a_broker_that_goes_between_audit_and_command_only_delays_the_command(
-    broker: KafkaBroker, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mortal_kafka: KafkaBroker, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(desk, "ANSWER_WITHIN_S", 0.5)
+    broker = mortal_kafka
     with Cluster(broker.bootstrap, prefix, tmp_path) as cluster:
         await asyncio.to_thread(cluster.apply_topics)
         cluster.start(intakes=1, workers=1)
@@ -183,17 +185,10 @@ async def test_a_broker_that_goes_between_audit_and_command_only_delays_the_comm
             monkeypatch.setattr(Writer, "send", cut)
             status, answer = await mei.order("p1", "pause")
             assert (status, answer["outcome"]) == (202, "pending")
-            await asyncio.to_thread(broker.start)
+            await come_back(broker)
             await door.audited(what="outcome", outcome="applied", product_id="p1")
             await drained(cluster, timedelta(seconds=60))
             assert [each.sequence for each in await events_of(cluster, "p1")] == [1]
-
-
-@pytest.fixture
-def broker(mortal_kafka: KafkaBroker) -> Iterator[KafkaBroker]:
-    """Yield a broker that is killed and started, and that nobody has to trust afterwards."""
-    yield mortal_kafka
-    mortal_kafka.kill()
 
 
 @asynccontextmanager

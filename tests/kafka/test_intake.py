@@ -29,7 +29,7 @@ from streams.intake.consumer import source_consumer
 from streams.intake.intake import run
 from streams.intake.record import Record
 from streams.intake.status import IntakeStatus
-from tests.kafka.broker import KafkaBroker
+from tests.kafka.broker import KafkaBroker, come_back
 from tests.kafka.cluster import until
 from tests.streams.strange_names import GARBLED, Written, send
 
@@ -522,13 +522,6 @@ async def test_frames_that_the_broker_never_takes_end_the_intake_and_are_not_com
     assert (await rig.committed()).get(TopicPartition(rig.names.orders, 0), 0) == 0
 
 
-async def come_back(broker: KafkaBroker) -> None:
-    """Start the broker while the intake, in this process, goes on."""
-    # From this thread: a process that is tethered dies with the thread that has started it.
-    broker.launch()
-    await asyncio.to_thread(broker.wait_ready)
-
-
 async def test_a_broker_that_is_away_is_waited_for(
     mortal_kafka: KafkaBroker, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -536,7 +529,7 @@ async def test_a_broker_that_is_away_is_waited_for(
     broker = mortal_kafka
     rig = Rig(broker.bootstrap, prefix)
     await rig.create_topics()
-    await asyncio.to_thread(broker.stop)
+    await asyncio.to_thread(broker.kill)
     async with intake(rig.config) as running:
 
         async def is_told() -> bool:

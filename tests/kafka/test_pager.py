@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any, Self
 
 import pytest
@@ -24,7 +25,7 @@ from tests.alerts.pager.alertmanager_like import AlertmanagerLike
 from tests.alerts.pager.examples import event
 from tests.alerts.pager.service import Service, says, serving
 from tests.alerts.pager.test_alerts import state_of
-from tests.kafka.broker import KafkaBroker
+from tests.kafka.broker import KafkaBroker, come_back
 from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster, until
 from tests.kafka.reading import committed
 
@@ -175,13 +176,16 @@ async def test_a_page_comes_fast_and_although_another_alertmanager_is_down(
             await eventually(lambda: model.firing("LivefuseWatchdog"), "the pager works")
             async with Worker(cluster) as worker:
                 delays: list[float] = []
+                writes: list[float] = []
                 for number in range(20):
                     began = asyncio.get_running_loop().time()
                     await worker.open(f"p{number}")
+                    writes.append(asyncio.get_running_loop().time() - began)
                     await eventually(lambda: len(model.notified()) == len(delays) + 1, "the page comes")
                     delays.append(asyncio.get_running_loop().time() - began)
-            # With the write itself. The machine may be busy; in a quiet one it is 0.05 s.
-            assert sorted(delays)[10] < 1.0
+            # With the write itself, 0.05 s in a quiet machine; a busy one takes longer for the write, too. The one that
+            # hangs would hold a page up for seconds.
+            assert median(delays) < 0.5 + 5 * median(writes)
             assert len(model.firing()) == 20
             assert pager.drain(timedelta(seconds=2)) == 0
 
@@ -242,34 +246,34 @@ async def test_a_channel_hears_each_event_once_through_kills(kafka: KafkaBroker,
 
 
 async def test_a_broker_that_goes_away_silences_the_watchdog_and_pages_go_on_when_it_is_back(
-    prefix: str, tmp_path: Path
+    mortal_kafka: KafkaBroker, prefix: str, tmp_path: Path
 ) -> None:
-    with KafkaBroker(tmp_path / "broker") as broker:
-        async with alertmanager() as (model, service):
-            with cluster_of(
-                broker.bootstrap, prefix, tmp_path / "cluster", service.url, LIVEFUSE_PAGER__WEB_PORT="0"
-            ) as cluster:
-                await asyncio.to_thread(cluster.apply_topics)
-                pager = cluster.pager()
-                await eventually(lambda: model.firing("LivefuseWatchdog"), "the pager works")
-                web = f"http://127.0.0.1:{re.findall('event=web.serving port=([0-9]+)', pager.said)[0]}"
-                assert await status(f"{web}/readyz") == await status(f"{web}/healthz") == 200
-                await asyncio.to_thread(broker.kill)
-                await pager.says("broker.unavailable", PATIENCE)
-                assert await status(f"{web}/healthz") == 503
-                await asyncio.to_thread(broker.start)
-                await pager.says("broker.back", PATIENCE)
-                assert await status(f"{web}/healthz") == 200
-                async with Worker(cluster) as worker:
-                    await worker.open("p42")
-                    await eventually(lambda: model.notified() == ["firing"], "the page comes")
-                metrics = await read(f"{web}/metrics")
-                assert 'livefuse_open_fuses{rule="complaint-surge",severity="warning",shadow="false"} 1.0' in metrics
-                assert "livefuse_page_delay_seconds_count 1.0" in metrics
-                assert 'role="pager"' in metrics
-                await asyncio.to_thread(broker.kill)
-                assert await asyncio.to_thread(pager.drain, timedelta(seconds=2)) == 0
-                assert pager.said.count("broker.unavailable") == 1
+    broker = mortal_kafka
+    async with alertmanager() as (model, service):
+        with cluster_of(
+            broker.bootstrap, prefix, tmp_path / "cluster", service.url, LIVEFUSE_PAGER__WEB_PORT="0"
+        ) as cluster:
+            await asyncio.to_thread(cluster.apply_topics)
+            pager = cluster.pager()
+            await eventually(lambda: model.firing("LivefuseWatchdog"), "the pager works")
+            web = f"http://127.0.0.1:{re.findall('event=web.serving port=([0-9]+)', pager.said)[0]}"
+            assert await status(f"{web}/readyz") == await status(f"{web}/healthz") == 200
+            await asyncio.to_thread(broker.kill)
+            await pager.says("broker.unavailable", PATIENCE)
+            assert await status(f"{web}/healthz") == 503
+            await come_back(broker)
+            await pager.says("broker.back", PATIENCE)
+            assert await status(f"{web}/healthz") == 200
+            async with Worker(cluster) as worker:
+                await worker.open("p42")
+                await eventually(lambda: model.notified() == ["firing"], "the page comes")
+            metrics = await read(f"{web}/metrics")
+            assert 'livefuse_open_fuses{rule="complaint-surge",severity="warning",shadow="false"} 1.0' in metrics
+            assert "livefuse_page_delay_seconds_count 1.0" in metrics
+            assert 'role="pager"' in metrics
+            await asyncio.to_thread(broker.kill)
+            assert await asyncio.to_thread(pager.drain, timedelta(seconds=2)) == 0
+            assert pager.said.count("broker.unavailable") == 1
 
 
 async def test_a_pager_without_its_topics_says_what_to_do(kafka: KafkaBroker, prefix: str, tmp_path: Path) -> None:

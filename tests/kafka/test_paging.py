@@ -13,7 +13,7 @@ import pytest
 
 from tests.alerts.pager.service import Service, says, serving
 from tests.kafka.alertmanagers import PATIENCE
-from tests.kafka.broker import KafkaBroker
+from tests.kafka.broker import KafkaBroker, come_back
 from tests.kafka.cluster import until
 from tests.kafka.paging import Paging
 from tests.kafka.reading import committed
@@ -70,7 +70,7 @@ async def test_one_page_and_one_end_although_broker_alertmanagers_and_a_channel_
             await paging.surge("stays")
             await paging.paged("stays")
             await asyncio.to_thread(mortal_kafka.kill)
-            await asyncio.to_thread(mortal_kafka.start)
+            await come_back(mortal_kafka)
             await paging.surge("restarted")
             await paging.paged("restarted")
             assert paging.told("stays") == ["firing"]
