@@ -1,6 +1,7 @@
 """A worker process whose broker goes away: it begins again, unless something of the worker before it runs on."""
 
 import asyncio
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import cast
 
@@ -53,7 +54,7 @@ async def lived(monkeypatch: pytest.MonkeyPatch, *plan: str) -> tuple[list[Life]
     monkeypatch.setattr(process, "_ready", ready)
     monkeypatch.setattr(process, "Worker", lambda _, status, **__: Life(left, lives, status))
     monkeypatch.setattr(client, "RETRY_S", 0.01)
-    return lives, await process._main(config(), process.nullcontext)  # noqa: SLF001 (`run` is for a main thread)
+    return lives, await process._main(config(), nullcontext)  # noqa: SLF001 (`run` is for a main thread)
 
 
 async def test_a_worker_whose_broker_goes_away_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
