@@ -44,7 +44,10 @@ def run(config: WorkerConfig, serving: Serving = nullcontext) -> int:
     """
     # Faust logs for our app under the module in which it is defined.
     quieten(WorkerApp.__module__)
+    # What has been made so far stays to the end.
+    gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
     with asyncio.Runner() as runner:
         code, let_go = runner.run(_main(config, serving))
         if not let_go:
