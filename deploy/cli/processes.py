@@ -30,7 +30,8 @@ def worker(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """
     import gc
 
-    # What is imported stays, and to look for cycles in it again and again would be a tenth of the start.
+    # What is imported stays, and to look for cycles in it again and again would be a tenth of the start. Later the
+    # worker looks by the clock.
     gc.disable()
     settings = _begin(config, as_json=as_json)
 
