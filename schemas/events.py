@@ -53,7 +53,9 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-11T12:00:00.123Z"]}),
 ]
 
-_EVENT: Final = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True, validate_by_name=True)
+_EVENT: Final = ConfigDict(
+    frozen=True, extra="ignore", serialize_by_alias=True, validate_by_name=True, defer_build=True
+)
 
 
 def event_id(product_id: str, sequence: int) -> str:
@@ -84,7 +86,7 @@ class Cause(BaseModel):
     new rule set gives `rules_version`. A timer gives nothing.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     measured: Number | None = None
     limit: Number | None = None

@@ -28,6 +28,11 @@ def worker(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
 
     With --json its log lines are JSON. SIGTERM and Ctrl-C let it finish what it has begun.
     """
+    import gc
+
+    # What is imported stays, and to look for cycles in it again and again would be a tenth of the start. Later the
+    # worker looks by the clock.
+    gc.disable()
     settings = _begin(config, as_json=as_json)
 
     from deploy.web import registry, serving

@@ -7,7 +7,7 @@ subtracts what was ordered after it. ``None`` names the unnamed SKU of a product
 
 from bisect import bisect_left
 from math import ceil
-from typing import Any
+from typing import Any, Final
 
 from schemas.durations import milliseconds
 from schemas.rules import OversellLimits, Rule
@@ -16,6 +16,9 @@ from streams.engine.evidence import Evidence
 from streams.engine.fuse import OPEN, Fuse
 from streams.engine.signals import Signal
 from streams.engine.verdicts import LATE, Close, Nearness, Replenish, Trip, Verdict
+
+_FEW: Final = 32
+"""Seconds of a SKU that may be kept whether or not they are forgotten."""
 
 
 class Limits:
@@ -39,12 +42,13 @@ class Sku:
     """What is known of one SKU.
 
     ``available`` is None until a stock level is known; ``gross`` bounds the units of any window. Seconds before
-    ``oldest`` are forgotten, even while they still stand in ``seconds``: they go many at a time.
+    ``oldest`` are forgotten, even while they still stand in ``seconds``: they go many at a time, when there are
+    ``most``. ``newest`` is the last second, -1 without any.
     """
 
     __slots__ = (
-        "armed", "as_of", "available", "gross", "name", "nets", "oldest", "on_hand", "reserved", "safety_stock",
-        "seconds",
+        "armed", "as_of", "available", "gross", "most", "name", "nets", "newest", "oldest", "on_hand", "reserved",
+        "safety_stock", "seconds",
     )  # fmt: skip
 
     def __init__(self, name: str | None) -> None:
@@ -59,17 +63,20 @@ class Sku:
         self.nets: list[int] = []
         self.oldest = 0
         self.gross = 0
+        self.newest = -1
+        self.most = _FEW
 
     def sell(self, second: int, units: int, oldest: int) -> None:
         """Add net ``units`` (negative: cancelled) to a second; forget the seconds before ``oldest``."""
         seconds, nets = self.seconds, self.nets
-        if not seconds or second > seconds[-1]:
+        if second > self.newest:
+            self.newest = second
             seconds.append(second)
             nets.append(units)
             if units > 0:
                 self.gross += units
         else:
-            place = len(seconds) - 1 if second == seconds[-1] else bisect_left(seconds, second)
+            place = len(seconds) - 1 if second == self.newest else bisect_left(seconds, second)
             if seconds[place] == second:
                 before = nets[place]
                 nets[place] = after = before + units
@@ -80,7 +87,7 @@ class Sku:
             self.gross += max(0, after) - max(0, before)
         if oldest > self.oldest:
             self.oldest = oldest
-            if seconds[len(seconds) // 2] < oldest:
+            if len(seconds) > self.most:
                 self.tidy()
         if self.available is not None and second >= self.as_of // 1000:
             self.available -= units
@@ -96,6 +103,9 @@ class Sku:
             self.gross -= sum(net for net in self.nets[:cut] if net > 0)
             del self.seconds[:cut]
             del self.nets[:cut]
+            if not self.seconds:
+                self.newest = -1
+        self.most = _FEW + 2 * len(self.seconds)
 
     def units_from(self, second: int) -> int:
         """Return the net units of ``second`` and all later ones."""
@@ -297,6 +307,8 @@ class Oversell(Evidence):
             sku.seconds = [now - age for age in ages]
             sku.nets = nets
             sku.gross = sum(net for net in nets if net > 0)
+            sku.newest = sku.seconds[-1] if ages else -1
+            sku.most = _FEW + 2 * len(ages)
 
 
 def ceil_div(dividend: int, divisor: int) -> int:

@@ -72,6 +72,11 @@ class Partition:
         """Return how many products are decoded, in those that may stay so; with more than 1 it is time to store."""
         return len(self._hot) / self.hot_products
 
+    @property
+    def changed(self) -> int:
+        """Count the products that have changed since they were stored."""
+        return len(self._dirty)
+
     def apply(self, sources: Sequence[str], signals: Iterable[Signal]) -> list[Output]:
         """Apply signals in order, but those whose position in their source was applied before."""
         positions = [self._positions.get(source, -1) for source in sources]

@@ -21,7 +21,6 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
     kind: int = signal[0]
     time: int = signal[3]
     clock = state.clock
-    facts: dict[str, int] | None = None
     fact: str
     room_id: str | None
     category: str | None = None
@@ -57,25 +56,27 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
         room_id = None
         memory = 3
         fact = signal[5]["command_id"]
+    now = clock
+    if time > now:  # noqa: PLR1730 (as in Partition.apply)
+        now = time
     if memory >= 0:
         facts = state.memories[memory]
-        applied = facts.get(fact)
-        if applied is not None:
-            if clock < applied + MEMORY_MS and time < applied + MEMORY_MS:
+        known = len(facts)
+        # Looked up and remembered in one: where that is in memory the processor must find out, and that takes longest.
+        applied = facts.setdefault(fact, now)
+        if len(facts) == known:
+            if now < applied + MEMORY_MS:
                 counts.duplicates[kind] += 1
                 return None
             del facts[fact]
             state.leaving.clear()
+            facts[fact] = now
+        elif known >= REMEMBERED:
+            state.forget_oldest(memory)
     outputs: list[Output] | None = None
     if state.due is not None and state.due < time:
         outputs = fire_timers(state, time - 1, plan)
-        clock = state.clock
-    if time > clock:
-        state.clock = clock = time
-    if facts is not None:
-        facts[fact] = clock
-        if len(facts) > REMEMBERED:
-            state.forget_oldest(memory)
+    state.clock = clock = now
     if room_id is not None and room_id != state.room_id:
         state.room_id = room_id
         if plan.by_room:

@@ -57,14 +57,15 @@ class ReturnSpike(Evidence):
     """Evidence of one product for one rule.
 
     ``ordered`` and ``returned`` are counts by bucket; some may have left the window, so the sums over them
-    (``units_ordered``, ``units_returned``, ``returns``) are never too small, and exact after :meth:`_empty`. Facts
-    of the product's clock, from ``begin`` until ``end``, go to ``current``, the counts of the running period,
-    without a look at anything else.
+    (``units_ordered``, ``units_returned``, ``returns``) are never too small, and exact after :meth:`_empty`. Orders
+    of the product's clock, from ``begin`` until ``end``, go to ``fresh``, the units of the bucket ``place``, without
+    a look at anything else; :meth:`_settle` adds them to ``ordered`` and to ``current``, the counts of the running
+    period.
     """
 
     __slots__ = (
-        "baseline", "begin", "current", "end", "history", "judged", "last_period", "limits", "oldest",
-        "ordered", "period", "periods", "return_ids", "returned", "returns", "units_ordered", "units_returned",
+        "baseline", "begin", "current", "end", "fresh", "history", "judged", "last_period", "limits", "oldest",
+        "ordered", "period", "periods", "place", "return_ids", "returned", "returns", "units_ordered", "units_returned",
     )  # fmt: skip
     limits: Limits
 
@@ -75,7 +76,8 @@ class ReturnSpike(Evidence):
     def _start_anew(self, period: int) -> None:
         self.period = period
         self.begin = self.end = 0
-        self.judged = -1
+        self.judged = self.place = -1
+        self.fresh = 0
         self.last_period = 0
         self.oldest = 0
         self.history = 0
@@ -101,14 +103,16 @@ class ReturnSpike(Evidence):
         units: int = signal[8]
         if time == clock and self.begin <= time < self.end:
             index = time // self.limits.bucket
-            self.current[0] += units
-            ordered = self.ordered
-            ordered[index] = ordered.get(index, 0) + units
+            if index != self.place:
+                self._settle()
+                self.place = index
+            self.fresh += units
             self.units_ordered += units
             # More orders in the same bucket only make the rate smaller.
             if index == self.judged or self.returns < self.limits.min_returns:
                 return None
         else:
+            self._settle()
             place = self._place(time, clock)
             if place is None:
                 return LATE
@@ -199,8 +203,17 @@ class ReturnSpike(Evidence):
         # The history goes on when the window has left a period, which is a bucket before the next one begins.
         self.end = min((number + 1) * limits.period, ((last + 3) * BUCKETS - 1) * limits.bucket)
 
+    def _settle(self) -> None:
+        """Add the fresh orders to their bucket and their period."""
+        if self.fresh:
+            ordered, place = self.ordered, self.place
+            ordered[place] = ordered.get(place, 0) + self.fresh
+            self.current[0] += self.fresh
+            self.fresh = 0
+
     def _empty(self, first: int) -> None:
         """Let go of the buckets before ``first``, which have left the window."""
+        self._settle()
         ordered, returned = self.ordered, self.returned
         while ordered and (index := next(iter(ordered))) < first:
             self.units_ordered -= ordered.pop(index)
@@ -263,6 +276,7 @@ class ReturnSpike(Evidence):
     def forget_until(self, mark: int) -> None:
         """Empty the window: what is known at ``mark`` may not trip the fuse again. The history keeps all."""
         del mark
+        self._settle()
         self.ordered.clear()
         self.returned.clear()
         self.end = 0
@@ -271,7 +285,8 @@ class ReturnSpike(Evidence):
         self.returns = self.units_returned = self.units_ordered = 0
 
     def nearness(self, clock: int) -> Nearness | None:
-        """Tell how much of the rise is there. Changes nothing, whenever it is asked."""
+        """Tell how much of the rise is there. Changes no decision, whenever it is asked."""
+        self._settle()
         limits = self.limits
         if limits.period != self.period or self.returns < limits.min_returns:
             return None

@@ -10,14 +10,17 @@ Nothing but the position in the state says what has been applied. Kafka's commit
 A flush is due ``interval`` after the first change, at once when there is a fuse event and the lane has caught up, and
 after a second when nothing but the position has changed. While frames queue up the lane waits longer, so that
 encoding states costs all lanes of the worker together a tenth of the time at most, but not longer than five seconds,
-nor when many products have been touched: decoded they take ten times as much memory. Frames are applied while a flush
-is under way, until there are too many of them again.
+nor when many products have been touched: decoded they take ten times as much memory. Nobody waits for states alone: a
+lane that is behind and has nothing to tell rests for those five seconds in any case, or what sells best would be
+encoded again and again. So it is until many states or bytes of frames wait: the first would hold up an event that comes
+then, the second must stay in memory. Frames are applied while a flush is under way, until there are too many of them
+again.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
@@ -38,6 +41,10 @@ _LONGEST_REST_S: Final = 5.0
 _REST_BEHIND: Final = 9.0
 _STALLED_S: Final = 5.0
 _MOST_CROWDING: Final = 2.0
+_MANY_STATES: Final = 1_000
+"""So many are encoded in 10 to 40 ms."""
+_MANY_BYTES: Final = 64 * 1024 * 1024
+"""Of frames that are not saved, in all lanes of the worker together."""
 _WATCHLIST_BEHIND_S: Final = 5.0
 """With a backlog the log's time flies, and a new watch list would be due at every flush."""
 
@@ -94,12 +101,14 @@ class Lane:
         self._loop = asyncio.get_running_loop()
         self._outputs: list[Output] = []
         self.unsaved: deque[Delivery] = deque()
+        self._unsaved_bytes = 0
         self._behind = True
         self._listed_s = self._loop.time()
         self._changed_s: float | None = None
         self._writing_s: float | None = None
         self._flushing_since: float | None = None
         self._rest_until = 0.0
+        self._silent_until = 0.0
         self._due: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
@@ -165,15 +174,7 @@ class Lane:
             self._outputs += outputs
         if self._changed_s is None and (outputs or release.signals):
             self._changed_s = self._loop.time()
-        if outputs and not behind and any(output.topic == FUSE_EVENTS for output in outputs):
-            self._flush_in(0.0)
-        elif self.partition.crowding > 1:
-            self._rest_until = 0.0
-            self._flush_in(0.0)
-        elif outputs or release.signals:
-            self._flush_in(self._interval_s)
-        else:
-            self._flush_in(_IDLE_S)
+        self._plan_flush(outputs, changed=bool(outputs or release.signals))
         if not behind:
             self.note_caught_up()
         self._counts.apply.observe(perf_counter() - began)
@@ -212,8 +213,11 @@ class Lane:
             # Caught up: not at once, the markers of this transaction are being written and would hold up the next one.
             rest = _REST_BEHIND * collected_s * self._counts.lanes if self._behind else took
             self._rest_until = began + took + min(_LONGEST_REST_S, rest)
+            self._silent_until = began + took + _LONGEST_REST_S
             while self.unsaved and self.unsaved[0].offset <= self.saved:
-                self.unsaved.popleft().acknowledge()
+                delivery = self.unsaved.popleft()
+                self._unsaved_bytes -= len(delivery.value or b"")
+                delivery.acknowledge()
 
     def _count(self, flush: Flush, took_s: float) -> None:
         counts = self._counts
@@ -244,6 +248,29 @@ class Lane:
             delivery.acknowledge()
         else:
             self.unsaved.append(delivery)
+            self._unsaved_bytes += len(delivery.value or b"")
+
+    def _plan_flush(self, outputs: Sequence[Output], *, changed: bool) -> None:
+        """See when to flush after a frame; ``changed``: something but the position has."""
+        if outputs and not self._behind and any(output.topic == FUSE_EVENTS for output in outputs):
+            self._flush_in(0.0)
+        elif self.partition.crowding > 1:
+            self._rest_until = 0.0
+            self._flush_in(0.0)
+        else:
+            wait_s = self._interval_s if changed else _IDLE_S
+            if self._behind and not self._pressed:
+                wait_s = max(wait_s, self._silent_until - self._loop.time())
+            self._flush_in(wait_s)
+
+    @property
+    def _pressed(self) -> bool:
+        """Tell whether somebody waits for the next flush, or too much does."""
+        return (
+            bool(self._outputs)
+            or self.partition.changed > _MANY_STATES
+            or self._unsaved_bytes * max(1, self._counts.lanes) > _MANY_BYTES
+        )
 
     def _flush_in(self, seconds: float) -> None:
         due = max(self._loop.time() + seconds, self._rest_until)

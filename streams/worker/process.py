@@ -10,13 +10,11 @@ begins before all that and ends after it.
 """
 
 import asyncio
-import gc
 import logging
 import os
 import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
-from typing import Final
 
 from schemas.errors import BrokerUnavailable, LivefuseError
 from schemas.rights import rights
@@ -25,12 +23,10 @@ from streams import client
 from streams.config import WorkerConfig
 from streams.rights import require_rights
 from streams.worker.app import WorkerApp
+from streams.worker.garbage import look, look_by_the_clock
 from streams.worker.quiet import quieten
 from streams.worker.status import WorkerStatus
 from streams.worker.worker import Worker
-
-GC_THRESHOLDS: Final = (50_000, 20, 100)
-"""Signals and states are made by the thousand, live long or go at once, and none is part of a cycle."""
 
 Serving = Callable[[WorkerStatus], AbstractAsyncContextManager[object]]
 """What shows the status of the process to others, for as long as it is entered. Raises LivefuseError if it cannot."""
@@ -45,7 +41,7 @@ def run(config: WorkerConfig, serving: Serving = nullcontext) -> int:
     """
     # Faust logs for our app under the module in which it is defined.
     quieten(WorkerApp.__module__)
-    gc.set_threshold(*GC_THRESHOLDS)
+    look_by_the_clock()
     with asyncio.Runner() as runner:
         code, let_go = runner.run(_main(config, serving))
         if not let_go:
@@ -61,6 +57,7 @@ async def _main(config: WorkerConfig, serving: Serving) -> tuple[int, bool]:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    looking = asyncio.create_task(look())
     worker = None
     status = WorkerStatus()
     try:
@@ -80,6 +77,8 @@ async def _main(config: WorkerConfig, serving: Serving) -> tuple[int, bool]:
     except LivefuseError as error:
         log.error("worker.ended %s", error)  # noqa: TRY400 (the message says it all, a traceback would hide it)
         return error.exit_code, worker is None or worker.let_go
+    finally:
+        looking.cancel()
     log.info("worker.stopped")
     return 0, worker is None or worker.let_go
 

@@ -157,10 +157,42 @@ async def test_behind_a_lane_waits_the_longer_the_more_its_states_cost(monkeypat
             return collect()
 
         monkeypatch.setattr(r.lane, "_collect", slow)
+        r.take(0, frame([pause(1, NOON, "p1")]), behind=True)
+        await r.writer.flushed(1)
+        r.take(1, frame([pause(2, NOON, "p1")]), behind=True)
+        assert await r.writer.flushed(2) - await r.writer.flushed(1) >= 4 * 3 * 0.02 * 0.99
+
+
+async def test_behind_states_alone_are_written_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "_LONGEST_REST_S", 6 * INTERVAL_S)
+    async with rig(0.0) as r:
+        r.take(0, frame([order(1, NOON, "p1")]), behind=True)
+        first = await r.writer.flushed(1)
+        r.take(1, frame([order(2, NOON, "p1")]), behind=True)
+        assert await r.writer.flushed(2) - first >= 6 * INTERVAL_S * 0.99
+
+
+@pytest.mark.parametrize("why", ["an event", "many states", "many bytes", "caught up"])
+async def test_what_ends_the_rest_of_states_alone(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # So long that the second flush would never be seen.
+    monkeypatch.setattr(lane_module, "_LONGEST_REST_S", 100 * LONG_S)
+    monkeypatch.setattr(lane_module, "_REST_BEHIND", 0.0)
+    monkeypatch.setattr(lane_module, "_MANY_STATES", 2)
+    monkeypatch.setattr(lane_module, "_MANY_BYTES", 3 * len(encode(frame([order(1, NOON, "p1")]))) // 2)
+    async with rig(0.0) as r:
         r.take(0, frame([order(1, NOON, "p1")]), behind=True)
         await r.writer.flushed(1)
         r.take(1, frame([order(2, NOON, "p1")]), behind=True)
-        assert await r.writer.flushed(2) - await r.writer.flushed(1) >= 4 * 3 * 0.02 * 0.99
+        assert r.lane._due.when() > asyncio.get_running_loop().time() + LONG_S  # noqa: SLF001
+        last = {
+            "an event": [pause(3, NOON, "p1")],
+            "many states": [order(n, NOON, f"p{n}") for n in range(3, 6)],
+        }.get(why, [order(3, NOON, "p1")])
+        if why != "many bytes":
+            monkeypatch.setattr(lane_module, "_MANY_BYTES", 1 << 30)
+        r.take(2, frame(last), behind=why != "caught up")
+        await r.writer.flushed(2)
+        assert r.writer.record.position == 2
 
 
 async def test_what_comes_during_a_flush_belongs_to_the_next_one() -> None:
