@@ -7,18 +7,24 @@
 
 Nothing but the position in the state says what has been applied. Kafka's committed offset is a gauge for lag.
 
-A flush is due ``interval`` after the first change, at once when there is a fuse event and the lane has caught up, and
-after a second when nothing but the position has changed. While frames queue up the lane waits longer, so that
-encoding states costs all lanes of the worker together a tenth of the time at most, but not longer than five seconds,
-nor when many products have been touched: decoded they take ten times as much memory. Nobody waits for states alone: a
-lane that is behind and has nothing to tell rests for those five seconds in any case, or what sells best would be
-encoded again and again. So it is until many states or bytes of frames wait: the first would hold up an event that comes
-then, the second must stay in memory. Frames are applied while a flush is under way, until there are too many of them
-again.
+A flush is due ``interval`` after the first change, at once when there is a fuse event, and after a second when nothing
+but the position has changed. After it the lane rests:
+
+    somebody is to be told         for as long as the flush took; behind, as for states alone
+    states alone                   so that encoding them costs all lanes of the worker together a tenth of the time
+    states alone, and behind       five seconds, or what sells best would be encoded again and again
+
+but never longer than five seconds, nor when many products have been touched: decoded they take ten times as much
+memory. Behind, many states or bytes of frames end the rest too: the first would hold up an event that comes then, the
+second must stay in memory. Frames are applied while a flush is under way, until there are too many of them again.
+
+A lane is behind when more frames wait and the last one was written seconds ago. In a sale frames always wait, and there
+an event must not.
 """
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -37,8 +43,9 @@ from streams.worker.store import LANE_KEY, LaneRecord
 from streams.worker.writer import Batch, Record, Writer
 
 _IDLE_S: Final = 1.0
+_BEHIND_MS: Final = 2_000
 _LONGEST_REST_S: Final = 5.0
-_REST_BEHIND: Final = 9.0
+_REST_OF_STATES: Final = 9.0
 _STALLED_S: Final = 5.0
 _MOST_CROWDING: Final = 2.0
 _MANY_STATES: Final = 1_000
@@ -108,6 +115,7 @@ class Lane:
         self._writing_s: float | None = None
         self._flushing_since: float | None = None
         self._rest_until = 0.0
+        self._states_rest_until = 0.0
         self._silent_until = 0.0
         self._due: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
@@ -167,7 +175,7 @@ class Lane:
         self.next = offset + 1
         self._counts.frames += 1
         self._counts.signals += len(release.signals)
-        self._behind = behind
+        self._behind = behind and time.time() * 1000 - delivery.written_ms > _BEHIND_MS
         self.written_ms = delivery.written_ms
         self._keep(delivery)
         if outputs:
@@ -210,10 +218,11 @@ class Lane:
             self._writing_s = None
             took = self._loop.time() - began
             self._count(flush, took)
-            # Caught up: not at once, the markers of this transaction are being written and would hold up the next one.
-            rest = _REST_BEHIND * collected_s * self._counts.lanes if self._behind else took
-            self._rest_until = began + took + min(_LONGEST_REST_S, rest)
-            self._silent_until = began + took + _LONGEST_REST_S
+            ended, states_rest = began + took, _REST_OF_STATES * collected_s * self._counts.lanes
+            # Not at once: the markers of this transaction are being written and would hold up the next one.
+            self._rest_until = ended + min(_LONGEST_REST_S, took)
+            self._states_rest_until = ended + min(_LONGEST_REST_S, states_rest)
+            self._silent_until = ended + _LONGEST_REST_S
             while self.unsaved and self.unsaved[0].offset <= self.saved:
                 delivery = self.unsaved.popleft()
                 self._unsaved_bytes -= len(delivery.value or b"")
@@ -254,23 +263,24 @@ class Lane:
         """See when to flush after a frame; ``changed``: something but the position has."""
         if outputs and not self._behind and any(output.topic == FUSE_EVENTS for output in outputs):
             self._flush_in(0.0)
-        elif self.partition.crowding > 1:
+            return
+        if self.partition.crowding > 1:
             self._rest_until = 0.0
             self._flush_in(0.0)
+            return
+        if self._outputs and not self._behind:
+            rest_until = self._rest_until
+        elif self._outputs or not self._behind or self._pressed:
+            rest_until = self._states_rest_until
         else:
-            wait_s = self._interval_s if changed else _IDLE_S
-            if self._behind and not self._pressed:
-                wait_s = max(wait_s, self._silent_until - self._loop.time())
-            self._flush_in(wait_s)
+            rest_until = self._silent_until
+        self._flush_in(max(self._interval_s if changed else _IDLE_S, rest_until - self._loop.time()))
 
     @property
     def _pressed(self) -> bool:
-        """Tell whether somebody waits for the next flush, or too much does."""
-        return (
-            bool(self._outputs)
-            or self.partition.changed > _MANY_STATES
-            or self._unsaved_bytes * max(1, self._counts.lanes) > _MANY_BYTES
-        )
+        """Tell whether too much waits for the next flush."""
+        bytes_of_all = self._unsaved_bytes * max(1, self._counts.lanes)
+        return self.partition.changed > _MANY_STATES or bytes_of_all > _MANY_BYTES
 
     def _flush_in(self, seconds: float) -> None:
         due = max(self._loop.time() + seconds, self._rest_until)

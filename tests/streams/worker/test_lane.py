@@ -89,9 +89,10 @@ class Rig:
             counts=self.counts,
         )
 
-    def take(self, offset: int, each: Frame, *, behind: bool = False) -> bool:
+    def take(self, offset: int, each: Frame, *, behind: bool = False, written_ms: int = 0) -> bool:
         """Give the lane a frame."""
-        return self.lane.take(Delivery(offset, encode(each), lambda: self.acknowledged.append(offset)), behind=behind)
+        delivery = Delivery(offset, encode(each), lambda: self.acknowledged.append(offset), written_ms=written_ms)
+        return self.lane.take(delivery, behind=behind)
 
 
 @asynccontextmanager
@@ -176,7 +177,7 @@ async def test_behind_states_alone_are_written_seldom(monkeypatch: pytest.Monkey
 async def test_what_ends_the_rest_of_states_alone(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # So long that the second flush would never be seen.
     monkeypatch.setattr(lane_module, "_LONGEST_REST_S", 100 * LONG_S)
-    monkeypatch.setattr(lane_module, "_REST_BEHIND", 0.0)
+    monkeypatch.setattr(lane_module, "_REST_OF_STATES", 0.0)
     monkeypatch.setattr(lane_module, "_MANY_STATES", 2)
     monkeypatch.setattr(lane_module, "_MANY_BYTES", 3 * len(encode(frame([order(1, NOON, "p1")]))) // 2)
     async with rig(0.0) as r:
@@ -191,6 +192,22 @@ async def test_what_ends_the_rest_of_states_alone(why: str, monkeypatch: pytest.
         if why != "many bytes":
             monkeypatch.setattr(lane_module, "_MANY_BYTES", 1 << 30)
         r.take(2, frame(last), behind=why != "caught up")
+        await r.writer.flushed(2)
+        assert r.writer.record.position == 2
+
+
+async def test_in_a_sale_a_fuse_event_does_not_wait_for_the_rest_of_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    # So long that the second flush would never be seen.
+    monkeypatch.setattr(lane_module, "_LONGEST_REST_S", 100 * LONG_S)
+    monkeypatch.setattr(lane_module, "_REST_OF_STATES", 1e9)
+    now_ms = int(time.time() * 1000)
+    async with rig(0.0) as r:
+        r.counts.lanes = 1
+        r.take(0, frame([order(1, NOON, "p1")]), behind=True, written_ms=now_ms)
+        await r.writer.flushed(1)
+        r.take(1, frame([order(2, NOON, "p1")]), behind=True, written_ms=now_ms)
+        assert r.lane._due.when() > asyncio.get_running_loop().time() + LONG_S  # noqa: SLF001
+        r.take(2, frame([pause(3, NOON, "p1")]), behind=True, written_ms=now_ms)
         await r.writer.flushed(2)
         assert r.writer.record.position == 2
 
