@@ -100,9 +100,12 @@ class Merge:
     def push_signals(self, name: str, signals: Iterable[Signal]) -> None:
         """Append signals by their own times and positions: :meth:`push` for the busiest loop of the intake."""
         source = self._sources[name]
-        key, rank, entries = source.key, source.rank, source.entries
+        entries = source.entries
+        # Any: compiled, numbers stay the objects that they are already.
+        key: Any = source.key
+        rank: Any = source.rank
         for signal in signals:
-            time = signal[3]
+            time: Any = signal[3]
             if time > key:  # noqa: PLR1730 (a call of max for each signal costs as much as the rest of the loop)
                 key = time
             entries.append((key, rank, signal[2], signal))
