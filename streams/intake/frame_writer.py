@@ -23,7 +23,6 @@ from streams.frames import Frame, encode
 from streams.intake.counts import IntakeCounts
 from streams.intake.routes import Routes
 from streams.intake.sources import Progress, SourceTable
-from streams.merge import Entry
 
 FRAMES_PER_SECOND: Final = 500
 """Frames of one intake, in all partitions together. A Faust agent takes some 3,000 a second, whatever is in them."""
@@ -150,11 +149,14 @@ class FrameWriter:
             partition.drop()
         self._room.set()
 
-    def put(self, entries: Sequence[Entry], progress: Progress) -> None:
-        """Queue signals in their order. With them all that came up to ``progress`` has been queued."""
+    def put(self, signals: Sequence[Signal], progress: Progress) -> None:
+        """Queue signals in their order, as the merge has taken them.
+
+        With them all that came up to ``progress`` has been queued.
+        """
         self._progress, self._progress_s = progress, time.monotonic()
         before = list(map(len, self._queues))
-        places = self._routes.put(entries)
+        places = self._routes.put(signals)
         for partition, queue, length, ticks in zip(self.partitions, self._queues, before, places, strict=True):
             if added := len(queue) - length:
                 partition.queued += added

@@ -1,10 +1,10 @@
 """Routes: which partition of the signals topic a signal goes to. Pure, and compiled in the wheel."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from schemas.topics import partition_of
-from streams.engine.signals import RULES, Signal, tick_before
+from streams.engine.signals import RULES, TICK, Signal
 
 _KNOWN_PRODUCTS: Final = 200_000
 
@@ -17,38 +17,40 @@ class Routes:
         # A product's own queue: to look up its number first would be a step more for every signal.
         self._known: dict[str, list[Signal]] = {}
 
-    def put(self, entries: Sequence[tuple[Any, ...]]) -> list[int]:
-        """Append signals to the queues of their products, in their order, each late one behind the tick of its place.
+    def put(self, signals: Sequence[Signal]) -> list[int]:
+        """Append signals to the queues of their products, in their order.
 
-        ``entries`` are those of the merge. Return how many such ticks each queue got.
+        Where a tick stands in front of a late signal, it goes where that goes. Return how many of them each queue got.
         """
         known = self._known
-        places = [0] * len(self._queues)
-        for entry in entries:
-            signal: Signal = entry[3]
+        ticks = [0] * len(self._queues)
+        place: Signal | None = None
+        for signal in signals:
             queue = known.get(signal[4])
             if queue is None:
+                if signal[0] == TICK:
+                    place = signal
+                    continue
                 if signal[0] == RULES:
                     for number in range(len(self._queues)):
-                        places[number] += self._put(self._queues[number], entry)
+                        self._place(number, place, ticks)
+                        self._queues[number].append(signal)
+                    place = None
                     continue
                 queue = self._queues[self._number(signal[4])]
                 if len(known) >= _KNOWN_PRODUCTS:
                     known.clear()
                 known[signal[4]] = queue
-            if signal[3] < entry[0]:
-                places[self._number(signal[4])] += self._put(queue, entry)
-            else:
-                queue.append(signal)
-        return places
+            if place is not None:
+                self._place(self._number(signal[4]), place, ticks)
+                place = None
+            queue.append(signal)
+        return ticks
 
     def _number(self, product_id: str) -> int:
         return partition_of(product_id, len(self._queues))
 
-    def _put(self, queue: list[Signal], entry: tuple[Any, ...]) -> int:
-        signal: Signal = entry[3]
-        late = signal[3] < entry[0]
-        if late:
-            queue.append(tick_before(entry[0]))
-        queue.append(signal)
-        return int(late)
+    def _place(self, number: int, place: Signal | None, ticks: list[int]) -> None:
+        if place is not None:
+            self._queues[number].append(place)
+            ticks[number] += 1

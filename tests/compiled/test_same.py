@@ -71,7 +71,7 @@ def sale() -> dict[str, Any]:
         merge.push_signals(name, signals)
     for name in sources:
         merge.mark_caught_up(name, caught_up=True)
-    signals = [entry[3] for entry in merge.take()]
+    signals = merge.take_signals()
     frames = [signals[start : start + 700] for start in range(0, len(signals), 700)]
     return {"rules": DEFAULT_RULES.model_dump(mode="json"), "sources": sources, "frames": frames}
 
