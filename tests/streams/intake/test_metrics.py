@@ -101,7 +101,7 @@ async def test_frames_are_counted_and_lag_ends_when_they_are_acknowledged() -> N
     running = asyncio.create_task(rig.writer.partitions[0].run())
     rig.writer.put([signal(n, n % 2) for n in range(6)], Progress(NOON, live=True))
     await until(lambda: bool(rig.broker.frames))
-    rig.writer.put([(NOON, 0, 256 * 6, signal(6, 1))], Progress(NOON, live=True))
+    rig.writer.put([signal(6, 1)], Progress(NOON, live=True))
     values = rig.shown()
     assert of(values, "livefuse_source_lag_records") == {f'topic="{NAMES.orders}"': 3, f'topic="{NAMES.returns}"': 4}
     assert 0 < values["livefuse_intake_unacknowledged_seconds"] < 10
