@@ -42,7 +42,7 @@ def order(value: bytes, source: int, offset: int) -> list[Signal] | None:
         return None
     order_id = record.get("order_id")
     event_id = record.get("event_id")
-    room_id = _name_or_none(record.get("room_id"))
+    room_id = _name(record.get("room_id"))
     status = record.get("status")
     lines = record.get("lines")
     if not (_is_id(order_id) and _may_be_id(event_id) and room_id != _UNUSUAL and isinstance(lines, list)):
@@ -63,9 +63,9 @@ def order(value: bytes, source: int, offset: int) -> list[Signal] | None:
             return None
         product_id = _name(line.get("product_id"))
         quantity = line.get("quantity")
-        sku_id = _name_or_none(line.get("sku_id"))
-        category = _name_or_none(line.get("product_category"))
-        if _UNUSUAL in (product_id, sku_id, category) or not _is_whole(quantity, 1, MOST_UNITS):
+        sku_id = _name(line.get("sku_id"))
+        category = _name(line.get("product_category"))
+        if product_id is None or _UNUSUAL in (product_id, sku_id, category) or not _is_whole(quantity, 1, MOST_UNITS):
             return None
         signals.append(
             [
@@ -92,10 +92,11 @@ def goods_return(value: bytes, source: int, offset: int) -> list[Signal] | None:
     if record is None:
         return None
     product_id, return_id, quantity = _name(record.get("product_id")), record.get("return_id"), record.get("quantity")
-    sku_id, room_id = _name_or_none(record.get("sku_id")), _name_or_none(record.get("room_id"))
-    category = _name_or_none(record.get("product_category"))
+    sku_id, room_id = _name(record.get("sku_id")), _name(record.get("room_id"))
+    category = _name(record.get("product_category"))
     if not (
-        _UNUSUAL not in (product_id, sku_id, room_id, category)
+        product_id is not None
+        and _UNUSUAL not in (product_id, sku_id, room_id, category)
         and _is_id(return_id)
         and _is_whole(quantity, 1, MOST_UNITS)
         and _may_be_id(record.get("order_id"))
@@ -113,11 +114,12 @@ def complaint(value: bytes, source: int, offset: int) -> list[Signal] | None:
     if record is None:
         return None
     product_id, complaint_id = _name(record.get("product_id")), record.get("complaint_id")
-    category, room_id = record.get("category"), _name_or_none(record.get("room_id"))
+    category, room_id = record.get("category"), _name(record.get("room_id"))
     if category is None:
         category = "other"
     if not (
-        _UNUSUAL not in (product_id, room_id)
+        product_id is not None
+        and _UNUSUAL not in (product_id, room_id)
         and _is_id(complaint_id)
         and isinstance(category, str)
         and category in _CATEGORIES
@@ -134,14 +136,15 @@ def stock_level(value: bytes, source: int, offset: int) -> list[Signal] | None:
     record = _load(value)
     if record is None:
         return None
-    product_id, sku_id = _name(record.get("product_id")), _name_or_none(record.get("sku_id"))
-    room_id = _name_or_none(record.get("room_id"))
+    product_id, sku_id = _name(record.get("product_id")), _name(record.get("sku_id"))
+    room_id = _name(record.get("room_id"))
     on_hand, reserved, safety_stock = record.get("on_hand"), record.get("reserved"), record.get("safety_stock")
     snapshot_id = record.get("snapshot_id")
     if reserved is None:
         reserved = 0
     if not (
-        _UNUSUAL not in (product_id, sku_id, room_id)
+        product_id is not None
+        and _UNUSUAL not in (product_id, sku_id, room_id)
         and _is_whole(on_hand, -MOST_STOCK, MOST_STOCK)
         and _is_whole(reserved, 0, MOST_STOCK)
         and (safety_stock is None or _is_whole(safety_stock, 0, MOST_STOCK))
@@ -165,8 +168,10 @@ def _load(value: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _name(value: object) -> str:
+def _name(value: object) -> str | None:
     """Return the one text for an id that comes again and again; `_UNUSUAL` if the validators have to look at it."""
+    if value is None:
+        return None
     if not isinstance(value, str):
         return _UNUSUAL
     name = _NAMES.get(value)
@@ -178,10 +183,6 @@ def _name(value: object) -> str:
         _NAMES.clear()
     _NAMES[value] = value
     return value
-
-
-def _name_or_none(value: object) -> str | None:
-    return None if value is None else _name(value)
 
 
 def _is_id(value: object) -> bool:
