@@ -24,7 +24,7 @@ from schemas.rules import RuleSet
 from schemas.topics import TopicNames
 from streams.engine.events import FUSE_EVENTS, Output
 from streams.engine.partition import Partition
-from streams.engine.signals import LINES_PER_OFFSET, RULES, Signal, tick_before
+from streams.engine.signals import LINES_PER_OFFSET, RULES, Signal
 from streams.intake.parse import read, readers
 from streams.merge import Merge
 
@@ -105,7 +105,7 @@ class Replay:
             records.clear()
         partition = Partition(0, self._first_rules())
         last = merge.latest()
-        signals = _in_order(merge)
+        signals = iter(merge.take_signals())
         while part := list(islice(signals, _SLICE)):
             yield from self._count(partition.apply(self._sources, part))
         yield from self._count(partition.tick(last))
@@ -179,13 +179,6 @@ class Replay:
             if output.event["type"] == "fuse.opened":
                 summary.opened[output.event["rule"]] += 1
         return outputs
-
-
-def _in_order(merge: Merge) -> Iterator[Signal]:
-    for key, _, _, signal in merge.take():
-        if signal[3] < key:
-            yield tick_before(key)
-        yield signal
 
 
 def _parse(where: str, line: bytes) -> dict[str, Any]:

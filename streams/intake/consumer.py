@@ -13,10 +13,12 @@ from typing import Any, Final, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerError
 from streams import headers
 from streams.config import IntakeConfig
+from streams.headers import RUN, Run
 from streams.intake.record import Record
 
 FETCH_WAIT_MS: Final = 100
@@ -46,15 +48,46 @@ class SourceConsumer(AIOKafkaConsumer):  # type: ignore[misc]
     async def poll(
         self, partitions: Sequence[TopicPartition], *, timeout_ms: int, max_records: int
     ) -> Mapping[TopicPartition, Sequence[Record]]:
-        """Return records of the partitions (none: of all), waiting for them if there are none."""
-        for fetched in self._fetcher._records.values():  # noqa: SLF001
-            records = getattr(fetched, "_partition_records", None)
-            if records is not None:
-                # Else aiokafka copies each record into an object of 11 attributes, which costs as much as reading it.
-                records._consumer_record = _as_it_is  # noqa: SLF001
-        found: Mapping[TopicPartition, Sequence[Record]]
-        found = await self.getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+        """Return records of the partitions (none: of all), waiting for them if there are none.
+
+        Once there are enough it stops; those of one run are not parted, so there may be `RUN` more.
+        """
+        found: dict[TopicPartition, list[Record]] = {}
+        left = max_records
+        while left > 0:
+            begins = self._fetched_in_runs()
+            try:
+                # With records in hand it must not wait: they count as read, and others may look meanwhile.
+                drained = await self.getmany(
+                    *partitions, timeout_ms=0 if found else timeout_ms, max_records=max(1, left // RUN)
+                )
+            except KafkaError:
+                if found:
+                    # A fetch that fails is tried again, and tells again why.
+                    break
+                raise
+            if not drained:
+                break
+            for partition, items in drained.items():
+                records = _records(items, begins.get(partition, 0))
+                found.setdefault(partition, []).extend(records)
+                left -= len(records)
         return found
+
+    def _fetched_in_runs(self) -> dict[TopicPartition, int]:
+        """Have what has been fetched come in runs, as it is; return where each partition goes on.
+
+        Else aiokafka takes each record through several hands and copies it into an object of 11 attributes. What comes
+        while ``getmany`` waits for it comes that way.
+        """
+        begins = {}
+        for partition, fetched in self._fetcher._records.items():  # noqa: SLF001
+            batches = getattr(fetched, "_partition_records", None)
+            if batches is not None:
+                batches._records.in_runs = True  # noqa: SLF001
+                batches._consumer_record = _as_it_is  # noqa: SLF001
+                begins[partition] = batches.next_fetch_offset
+        return begins
 
     async def committed_times(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the largest times (ms) that were committed with the partitions' offsets."""
@@ -68,8 +101,21 @@ class SourceConsumer(AIOKafkaConsumer):  # type: ignore[misc]
             raise BrokerError("the consumer has stopped fetching because of an error in it, see the log above")
 
 
-def _as_it_is(_: TopicPartition, record: Record) -> Record:
+def _as_it_is(_: TopicPartition, record: Record | Run) -> Record | Run:
     return record
+
+
+def _records(items: Sequence[Record | Run], begin: int) -> list[Record]:
+    """Return the records from ``begin`` on: a batch may begin before that."""
+    found: list[Record] = []
+    for item in items:
+        if not isinstance(item, Run):
+            found.append(item)
+        elif item.records[0].offset >= begin:
+            found += item.records
+        else:
+            found += [record for record in item.records if record.offset >= begin]
+    return found
 
 
 def source_consumer(config: IntakeConfig, listener: ConsumerRebalanceListener | None = None) -> SourceConsumer:

@@ -18,12 +18,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from schemas.topics import partition_of
-from streams.engine.signals import RULES, TICK, Signal, tick_before
+from streams.engine.signals import TICK, Signal
 from streams.frames import Frame, encode
 from streams.intake.counts import IntakeCounts
+from streams.intake.routes import Routes
 from streams.intake.sources import Progress, SourceTable
-from streams.merge import Entry
 
 FRAMES_PER_SECOND: Final = 500
 """Frames of one intake, in all partitions together. A Faust agent takes some 3,000 a second, whatever is in them."""
@@ -42,7 +41,6 @@ _SMALLEST_CUT: Final = 2
 
 MOST_QUEUED: Final = 40_000
 WARN_AFTER_S: Final = 5.0
-_KNOWN_PRODUCTS: Final = 200_000
 
 Send = Callable[[int, bytes], Awaitable[None]]
 """Write a value to a partition of the signals topic and wait until it is acknowledged. Raises SendFailed."""
@@ -59,6 +57,7 @@ class PartitionWriter:
 
     def __init__(self, number: int, writer: "FrameWriter") -> None:
         self.number = number
+        # The same list for ever: the routes of signals lead to it.
         self.signals: list[Signal] = []
         self.sent: list[Signal] = []
         self.places = 0
@@ -126,9 +125,10 @@ class FrameWriter:
         self.frame_signals = frame_signals
         self._live_spacing_s = partitions / FRAMES_PER_SECOND
         self.partitions = [PartitionWriter(number, self) for number in range(partitions)]
+        self._queues = [partition.signals for partition in self.partitions]
+        self._routes = Routes(self._queues)
         self._id = writer_id
         self._counts = counts
-        self._known: dict[str, int] = {}
         self._sources: list[str] = []
         self._others: list[str] = []
         self._progress = Progress(0, live=False)
@@ -149,37 +149,20 @@ class FrameWriter:
             partition.drop()
         self._room.set()
 
-    def put(self, entries: Sequence[Entry], progress: Progress) -> None:
-        """Queue signals in their order. With them all that came up to ``progress`` has been queued."""
+    def put(self, signals: Sequence[Signal], progress: Progress) -> None:
+        """Queue signals in their order, as the merge has taken them.
+
+        With them all that came up to ``progress`` has been queued.
+        """
         self._progress, self._progress_s = progress, time.monotonic()
-        known, partitions = self._known, self.partitions
-        number = len(partitions)
-        before = [len(partition.signals) for partition in partitions]
-        queues = [partition.signals for partition in partitions]
-        for entry in entries:
-            signal = entry[3]
-            product_id = signal[4]
-            queue = known.get(product_id)
-            if queue is None:
-                if signal[0] == RULES:
-                    for partition in partitions:
-                        if signal[3] < entry[0]:
-                            partition.signals.append(tick_before(entry[0]))
-                            partition.places += 1
-                        partition.signals.append(signal)
-                    continue
-                if len(known) >= _KNOWN_PRODUCTS:
-                    known.clear()
-                queue = known[product_id] = partition_of(product_id, number)
-            if signal[3] < entry[0]:
-                queues[queue].append(tick_before(entry[0]))
-                partitions[queue].places += 1
-            queues[queue].append(signal)
-        for partition, length in zip(partitions, before, strict=True):
-            if added := len(partition.signals) - length:
+        before = list(map(len, self._queues))
+        places = self._routes.put(signals)
+        for partition, queue, length, ticks in zip(self.partitions, self._queues, before, places, strict=True):
+            if added := len(queue) - length:
                 partition.queued += added
+                partition.places += ticks
                 partition.wake.set()
-        if sum(map(len, queues)) > MOST_QUEUED:
+        if sum(map(len, self._queues)) > MOST_QUEUED:
             self._room.clear()
 
     def spacing_s(self, queued: int) -> float:

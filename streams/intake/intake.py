@@ -249,9 +249,9 @@ class Intake:
                 source.name,
                 UNREACHABLE_S,
             )
-        entries = table.take()
+        signals = table.take()
         progress = table.progress(self._config.tick_margin_ms)
-        self._writer.put(entries, progress)
+        self._writer.put(signals, progress)
         self._counts.behind, self._counts.passed = not progress.live, progress.passed
 
     async def _send_frame(self, partition: int, value: bytes) -> None:

@@ -10,7 +10,7 @@ least, there was nothing behind 40; whether that also holds at t2 a process cann
 between. ``sure_ms`` is therefore t1, and a source is caught up while that is not long ago.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
@@ -18,7 +18,7 @@ from aiokafka import TopicPartition
 from streams.engine.signals import LINES_PER_OFFSET, Signal
 from streams.intake.consumer import PartitionState
 from streams.intake.health import Place
-from streams.merge import Entry, Merge
+from streams.merge import Merge
 
 FRESH_MS: Final = 1_000
 """How long a source counts as caught up after it was known to be."""
@@ -112,7 +112,7 @@ class SourceTable:
         for source in self.sources:
             self._merge.add(source.name, source.rank)
 
-    def push(self, index: int, signals: Iterable[Signal]) -> None:
+    def push(self, index: int, signals: Sequence[Signal]) -> None:
         """Queue signals of a source, in its order."""
         self._merge.push_signals(self.names[index], signals)
 
@@ -141,9 +141,9 @@ class SourceTable:
             merge.mark_caught_up(source.name, caught_up=source.caught_up or source.unreachable)
         return lost
 
-    def take(self) -> list[Entry]:
-        """Return, in order, the signals that no source can still precede."""
-        return self._merge.take()
+    def take(self) -> list[Signal]:
+        """Return, in order, the signals that no source can still precede; a late one stands behind its place's tick."""
+        return self._merge.take_signals()
 
     def progress(self, margin_ms: int) -> Progress:
         """Return how far the sources are, after :meth:`take`.

@@ -203,7 +203,7 @@ class Alignment:
         numbers = [self._numbers[name] for name in frame.sources]
         # A queue that was emptied before a crash starts from the latest time that it had reached.
         floors = [self._keys.get(name, 0) for name in frame.sources]
-        runs: list[list[tuple[int, int, Any]]] = [[] for _ in frame.sources]
+        runs: list[list[tuple[int, Any]]] = [[] for _ in frame.sources]
         place = 0
         for signal in frame.signals:
             if signal[0] == TICK:
@@ -214,7 +214,7 @@ class Alignment:
             if position > queued[source]:
                 queued[source] = position
                 signal[1] = numbers[source]
-                runs[source].append((max(time, place, floors[source]), position, (signal, origin)))
+                runs[source].append((max(time, place, floors[source]), (signal, origin)))
             place = 0
         for name, position, run in zip(frame.sources, queued, runs, strict=True):
             if run:
@@ -226,7 +226,7 @@ class Alignment:
 
     def _take(self) -> list[Signal]:
         signals = []
-        for key, _, _, (signal, origin) in self._merge.take():
+        for key, (signal, origin) in self._merge.take():
             origin[1] -= 1
             self._keys[self._names[signal[1]]] = key
             if signal[3] < key:

@@ -51,10 +51,10 @@ def opened_fuses(records: Iterable[CaptureRecord]) -> list[tuple[str, str | None
         for record in sources[source]:
             signals = read(reader_of[record.topic], record.value, record.ts, number, record.offset)
             assert not isinstance(signals, Refusal)
-            merge.push(name, [(signals[0][3], record.offset, signals)])
+            merge.push(name, [(signals[0][3], signals)])
         merge.mark_caught_up(name, caught_up=True)
     partition = Partition(0, DEFAULT_RULES)
-    outputs = partition.apply(names, (signal for entry in merge.take() for signal in entry[3]))
+    outputs = partition.apply(names, (signal for entry in merge.take() for signal in entry[1]))
     events = [output.event for output in outputs if output.event.get("type") == "fuse.opened"]
     return sorted(
         ((event["product_id"], event["sku_id"], event["rule"], event["occurred_at"]) for event in events), key=str

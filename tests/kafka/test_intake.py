@@ -24,6 +24,7 @@ from streams.client import partition_counts, supports_transactions
 from streams.config import IntakeConfig, KafkaConfig
 from streams.engine.signals import LINES_PER_OFFSET, Signal
 from streams.frames import Frame, decode
+from streams.headers import RUN
 from streams.intake import commits
 from streams.intake.consumer import source_consumer
 from streams.intake.intake import run
@@ -596,6 +597,38 @@ async def test_records_are_handed_out_as_aiokafka_reads_them(rig: Rig) -> None:
     assert all(0 <= now_ms() - each.timestamp < 60_000 for each in records)
     # The first one came while `poll` was waiting, and aiokafka has made a record of its own of it.
     assert [isinstance(each, ConsumerRecord) for each in records[1:]] == [False] * 4
+
+
+async def test_what_has_been_fetched_comes_in_runs_from_the_committed_offset_on(rig: Rig) -> None:
+    place = TopicPartition(rig.names.orders, 0)
+    committed, written = 130, 5 * RUN
+    async with rig.producer(max_batch_size=1_000_000) as producer:
+        one_batch = producer.create_batch()
+        for number in range(written):
+            assert one_batch.append(key=None, value=b"%d" % number, timestamp=None)
+        await (await producer.send_batch(one_batch, place.topic, partition=place.partition))
+    predecessor = source_consumer(rig.config)
+    await predecessor.start()
+    await predecessor.commit({place: committed})
+    await predecessor.stop()
+    consumer = source_consumer(rig.config)
+    await consumer.start()
+    try:
+
+        async def is_fetched() -> bool:
+            return place in consumer._fetcher._records  # noqa: SLF001
+
+        await until(is_fetched, "the batch is fetched before anybody asks for it", within=SOON)
+        offsets: list[int] = []
+        while len(offsets) < written - committed:
+            found = await consumer.poll((), timeout_ms=1_000, max_records=RUN)
+            assert 0 < len(found[place]) <= 2 * RUN
+            assert not any(isinstance(each, ConsumerRecord) for each in found[place])
+            offsets += [each.offset for each in found[place]]
+            assert consumer.state_of(place).position == offsets[-1] + 1
+    finally:
+        await consumer.stop()
+    assert offsets == list(range(committed, written))
 
 
 async def test_kafka_has_transactions(kafka: KafkaBroker) -> None:

@@ -7,7 +7,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 
-from streams.headers import Batches
+from streams.headers import RUN, Batches
 from tests.streams.strange_names import GARBLED, Header, Written, batch
 
 GOOD: Header = (b"trace", b"7")
@@ -99,3 +99,40 @@ def test_the_size_of_an_answer_without_a_whole_batch_is_known() -> None:
     data = batch(with_headers(3, BAD))[:-1]
     assert not Batches(data).has_next()
     assert Batches(data).size_in_bytes() == len(data)
+
+
+def in_runs(data: bytes, offset: int = 0) -> Any:
+    batches = Batches(data)
+    batches.in_runs = True
+    records = fetched(batches, offset)
+    records._consumer_record = lambda _, record: record  # noqa: SLF001
+    return records
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("headers", [(), (GOOD,), (BAD, GOOD)])
+def test_runs_hold_the_same_records_and_go_on_at_the_same_offsets(codec: int, headers: tuple[Header, ...]) -> None:
+    data = batch(with_headers(RUN + 1, *headers), codec=codec) + at(200, batch(with_headers(3, *headers), codec=codec))
+    records = fetched(Batches(data))
+    runs = in_runs(data)
+    found = []
+    for run in runs:
+        assert len(run.records) <= RUN
+        assert run.offset == run.records[-1].offset
+        assert runs.next_fetch_offset == run.offset + 1
+        found += run.records
+    assert [each[:4] for each in facts(iter(found))] == [each[:4] for each in facts(records)]
+    assert [tuple(each.headers) for each in found] == [each[4] for each in facts(fetched(Batches(data)))]
+    assert runs.next_fetch_offset == records.next_fetch_offset == 203
+
+
+def test_a_batch_that_begins_before_the_offset_is_a_run_as_a_whole_and_one_that_ends_before_it_none() -> None:
+    data = batch(with_headers(3)) + at(3, batch(with_headers(4)))
+    assert [[each.offset for each in run.records] for run in in_runs(data, 5)] == [[3, 4, 5, 6]]
+    assert [run.offset for run in in_runs(data, 3)] == [6]
+
+
+def test_a_batch_of_runs_that_is_cut_off_is_said_to_be() -> None:
+    data = batch(with_headers(3))
+    with pytest.raises(CorruptRecordException):
+        list(in_runs(data[:8] + (len(data) - 13).to_bytes(4, "big") + data[12:-1]))

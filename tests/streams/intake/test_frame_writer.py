@@ -1,19 +1,17 @@
 import asyncio
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 
 from schemas.errors import SendFailed
 from schemas.topics import partition_of
-from streams.engine.signals import RULES, STOCK, TICK, Signal
+from streams.engine.signals import RULES, STOCK, TICK, Signal, tick_before
 from streams.frames import Frame, decode
 from streams.intake.counts import IntakeCounts
 from streams.intake.frame_writer import LARGEST_VALUE_BYTES, MOST_QUEUED, WARN_AFTER_S, FrameWriter
 from streams.intake.sources import Progress, SourceTable
-from streams.merge import Entry
 from tests.streams.intake.test_sources import State
 
 LIVE = Progress(50, live=True)
@@ -68,14 +66,13 @@ def rigs() -> Iterator[list[Rig]]:
             task.cancel()
 
 
-def entry(offset: int, time: int, product_id: str = "p1", **changes: Any) -> Entry:
-    signal: Signal = [changes.get("kind", STOCK), 0, offset * 256, changes.get("happened", time), product_id]
-    return (time, 0, offset * 256, signal)
+def signal(offset: int, time: int, product_id: str = "p1", *, kind: int = STOCK) -> Signal:
+    return [kind, 0, offset * 256, time, product_id]
 
 
 async def test_a_signal_goes_at_once_and_alone(broker: Broker, rigs: list[Rig]) -> None:
     rigs.append(rig := Rig(broker))
-    rig.writer.put([entry(1, 40)], LIVE)
+    rig.writer.put([signal(1, 40)], LIVE)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert broker.of(0) == [Frame("me", ["stock/0"], ["stock/1"], 50, live=True, signals=[[STOCK, 0, 256, 40, "p1"]])]
@@ -85,7 +82,7 @@ async def test_what_comes_while_a_frame_is_in_flight_makes_one_frame(rigs: list[
     broker = Broker(prompt=False)
     rigs.append(rig := Rig(broker))
     for offset in range(5):
-        rig.writer.put([entry(offset, 40 + offset)], LIVE)
+        rig.writer.put([signal(offset, 40 + offset)], LIVE)
         await rig.settle()
     assert [len(frame.signals) for frame in broker.of(0)] == [1]
     broker.gate.set()
@@ -96,7 +93,7 @@ async def test_what_comes_while_a_frame_is_in_flight_makes_one_frame(rigs: list[
 
 async def test_a_frame_claims_no_more_than_what_stands_in_it_or_before(broker: Broker, rigs: list[Rig]) -> None:
     rigs.append(rig := Rig(broker, frame_signals=2))
-    rig.writer.put([entry(1, 10), entry(2, 20), entry(3, 30)], LIVE)
+    rig.writer.put([signal(1, 10), signal(2, 20), signal(3, 30)], LIVE)
     await rig.settle()
     first, second = broker.of(0)
     assert (first.passed, first.live) == (29, False)
@@ -106,8 +103,8 @@ async def test_a_frame_claims_no_more_than_what_stands_in_it_or_before(broker: B
 async def test_products_keep_their_partition_and_rules_go_to_all(broker: Broker, rigs: list[Rig]) -> None:
     rigs.append(rig := Rig(broker, partitions=3))
     products = [f"p{number}" for number in range(20)]
-    entries = [entry(offset, 10, product_id) for offset, product_id in enumerate(products)]
-    rig.writer.put([*entries, entry(99, 20, "", kind=RULES)], LIVE)
+    signals = [signal(offset, 10, product_id) for offset, product_id in enumerate(products)]
+    rig.writer.put([*signals, signal(99, 20, "", kind=RULES)], LIVE)
     await rig.settle()
     for number in range(3):
         found = [signal[4] for frame in broker.of(number) for signal in frame.signals]
@@ -116,7 +113,8 @@ async def test_products_keep_their_partition_and_rules_go_to_all(broker: Broker,
 
 async def test_a_tick_stands_in_front_of_a_late_signal(broker: Broker, rigs: list[Rig]) -> None:
     rigs.append(rig := Rig(broker, partitions=2))
-    rig.writer.put([entry(1, 40), entry(2, 40, happened=15), entry(3, 45, "", kind=RULES, happened=30)], LIVE)
+    late = [tick_before(40), signal(2, 15), tick_before(45), signal(3, 30, "", kind=RULES)]
+    rig.writer.put([signal(1, 40), *late], LIVE)
     await rig.settle()
     for number in range(2):
         signals = [signal for frame in broker.of(number) for signal in frame.signals]
@@ -131,7 +129,7 @@ async def test_a_quiet_partition_ticks_and_a_busy_one_does_not(rigs: list[Rig]) 
     broker = Broker()
     rigs.append(rig := Rig(broker, partitions=2))
     busy = partition_of("p1", 2)
-    rig.writer.put([entry(1, 10)], LIVE)
+    rig.writer.put([signal(1, 10)], LIVE)
     await rig.settle()
     rig.writer.tick(0.02)
     await rig.settle()
@@ -164,7 +162,7 @@ async def test_what_was_live_long_ago_is_not_live(
 async def test_a_frame_that_is_too_large_is_cut(broker: Broker, rigs: list[Rig]) -> None:
     rigs.append(rig := Rig(broker))
     large = "x" * (LARGEST_VALUE_BYTES // 3)
-    rig.writer.put([entry(offset, 10, large) for offset in range(5)], LIVE)
+    rig.writer.put([signal(offset, 10, large) for offset in range(5)], LIVE)
     await asyncio.sleep(0.2)
     positions = [[signal[2] // 256 for signal in frame.signals] for frame in broker.of(0)]
     assert [each for frame in positions for each in frame] == [0, 1, 2, 3, 4]
@@ -175,7 +173,7 @@ async def test_acknowledgements_are_told_by_marks(rigs: list[Rig]) -> None:
     broker = Broker(prompt=False)
     rigs.append(rig := Rig(broker))
     before = rig.writer.marks()
-    rig.writer.put([entry(1, 10)], LIVE)
+    rig.writer.put([signal(1, 10)], LIVE)
     marks = rig.writer.marks()
     await rig.settle()
     assert rig.writer.reached(before)
@@ -188,9 +186,9 @@ async def test_acknowledgements_are_told_by_marks(rigs: list[Rig]) -> None:
 async def test_what_is_dropped_does_not_count(rigs: list[Rig]) -> None:
     broker = Broker(prompt=False)
     rigs.append(rig := Rig(broker))
-    rig.writer.put([entry(1, 10)], LIVE)
+    rig.writer.put([signal(1, 10)], LIVE)
     await rig.settle()
-    rig.writer.put([entry(2, 20)], LIVE)
+    rig.writer.put([signal(2, 20)], LIVE)
     rig.writer.close()
     broker.gate.set()
     await rig.settle()
@@ -201,7 +199,7 @@ async def test_what_is_dropped_does_not_count(rigs: list[Rig]) -> None:
 async def test_too_much_makes_the_reader_wait(rigs: list[Rig]) -> None:
     broker = Broker(prompt=False)
     rigs.append(rig := Rig(broker, frame_signals=MOST_QUEUED))
-    rig.writer.put([entry(offset, 10) for offset in range(MOST_QUEUED + 1)], LIVE)
+    rig.writer.put([signal(offset, 10) for offset in range(MOST_QUEUED + 1)], LIVE)
     waiting = asyncio.create_task(rig.writer.room())
     await rig.settle()
     assert not waiting.done()
@@ -236,7 +234,7 @@ async def test_nothing_is_written_behind_a_frame_that_failed() -> None:
 
     writer = FrameWriter("me", 1, 1, refuse, IntakeCounts())
     writer.open(SourceTable({TopicPartition("stock", 0): State()}, ["stock"], {"stock": 1}, 0))
-    writer.put([entry(1, 10), entry(2, 20)], LIVE)
+    writer.put([signal(1, 10), signal(2, 20)], LIVE)
     with pytest.raises(SendFailed):
         await asyncio.wait_for(writer.partitions[0].run(), PATIENCE_S)
     assert len(sent) == 1

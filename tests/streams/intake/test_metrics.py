@@ -99,9 +99,9 @@ def test_lag_is_what_is_unread_or_waits_in_the_merge() -> None:
 async def test_frames_are_counted_and_lag_ends_when_they_are_acknowledged() -> None:
     rig = Rig(prompt=False)
     running = asyncio.create_task(rig.writer.partitions[0].run())
-    rig.writer.put([(NOON, 0, 256 * n, signal(n, n % 2)) for n in range(6)], Progress(NOON, live=True))
+    rig.writer.put([signal(n, n % 2) for n in range(6)], Progress(NOON, live=True))
     await until(lambda: bool(rig.broker.frames))
-    rig.writer.put([(NOON, 0, 256 * 6, signal(6, 1))], Progress(NOON, live=True))
+    rig.writer.put([signal(6, 1)], Progress(NOON, live=True))
     values = rig.shown()
     assert of(values, "livefuse_source_lag_records") == {f'topic="{NAMES.orders}"': 3, f'topic="{NAMES.returns}"': 4}
     assert 0 < values["livefuse_intake_unacknowledged_seconds"] < 10
@@ -127,7 +127,7 @@ async def test_labels_do_not_tell_what_stands_in_records_nor_grow_with_it() -> N
     before = set(rig.shown())
     rig.table.push(0, [signal(number, 0, f"secret-{number}") for number in range(100_000)])
     rules: Signal = [RULES, 1, 0, NOON, "", {"reason": "secret"}]
-    rig.writer.put([(NOON, 0, 0, rules), *rig.table.take()], Progress(NOON, live=True))
+    rig.writer.put([rules, *rig.table.take()], Progress(NOON, live=True))
     names = {f'livefuse_source_last_record_timestamp_seconds{{topic="{NAMES.orders}"}}'}
     assert set(rig.shown()) == before | names
     reasons = {"empty", "not_json", "invalid", "too_large", "future_timestamp"}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 
-from streams.engine.signals import Signal
+from streams.engine.signals import TICK, Signal
 from streams.intake.sources import FRESH_MS, UNREACHABLE_S, Progress, SourceTable
 
 TOPICS = ("stock", "orders")
@@ -52,7 +52,7 @@ class Shop:
 
     def taken(self) -> list[int]:
         """Take; return the times."""
-        return [signal[3] for *_, signal in self.table.take()]
+        return [signal[3] for signal in self.table.take() if signal[0] != TICK]
 
 
 def signal(offset: int, time: int) -> Signal:

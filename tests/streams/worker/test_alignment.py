@@ -246,7 +246,7 @@ class Intake:
             begin, count = self._pushed[name], choices.randint(0, 4)
             run = self._sources[name][begin : begin + count]
             self._pushed[name] += len(run)
-            self._merge.push(name, [(time, position, (name, position, time)) for position, time in run])
+            self._merge.push(name, [(time, (name, position, time)) for position, time in run])
             if self._pushed[name] == len(self._sources[name]):
                 self._merge.advance(name, 900_000)
         entries = self._merge.take()
