@@ -7,11 +7,14 @@ SHELL := /bin/bash
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,$(if $(shell $(name) -c 'import sys; print("ok" * (sys.version_info >= (3, 11)))' 2>/dev/null),$(name))))
 KAFKA_VERSION := $(shell sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' tests/kafka/kafka-pom.xml)
 KAFKA := .cache/kafka/$(KAFKA_VERSION)
+STRIMZI_VERSION := $(shell sed -n 's:.*<strimzi.version>\(.*\)</strimzi.version>.*:\1:p' tests/deploy/kubernetes/strimzi-pom.xml)
+STRIMZI := .cache/strimzi/$(STRIMZI_VERSION)
 UV_VERSION := 0.13.9
 
 # The stamps say which lock, settings and jars were installed.
 INSTALLED := .venv/.installed
 FETCHED := $(KAFKA)/.fetched
+CRDS := $(STRIMZI)/.made
 MONITORING := .cache/.monitoring
 BROWSER := .cache/.browser
 
@@ -43,7 +46,7 @@ demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated
 	.venv/bin/livefuse up
 
 .PHONY: test
-test: setup kafka monitoring browser ## run all tests but the long fault run, on a real Kafka
+test: setup kafka strimzi monitoring browser ## run all tests but the long fault run, on a real Kafka
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)
 
 .PHONY: monitoring
@@ -105,6 +108,9 @@ lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock 
 .PHONY: kafka
 kafka: $(FETCHED) ## fetch the Kafka broker of the tests with Maven
 
+.PHONY: strimzi
+strimzi: $(CRDS) ## make Strimzi's CRDs, which deploy/kubernetes is held against, with Maven
+
 .PHONY: clean
 clean: ## remove what the other verbs made
 	rm -rf .venv .cache dist $(WEB)/node_modules $(WEB)/dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -131,6 +137,16 @@ $(FETCHED): tests/kafka/kafka-pom.xml
 	rm -rf $(KAFKA)
 	mvn --quiet --batch-mode --file tests/kafka/kafka-pom.xml dependency:copy-dependencies \
 	    -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(KAFKA)
+	@touch $@
+
+$(CRDS): tests/deploy/kubernetes/strimzi-pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || $(call debian,default-jre-headless maven)
+	rm -rf $(STRIMZI)
+	mvn --quiet --batch-mode --file tests/deploy/kubernetes/strimzi-pom.xml dependency:copy-dependencies \
+	    -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(STRIMZI)/jars
+	@java -cp '$(STRIMZI)/jars/*' io.strimzi.crdgenerator.CrdGenerator --yaml \
+	    io.strimzi.api.kafka.model.topic.KafkaTopic=$(STRIMZI)/KafkaTopic.yaml \
+	    io.strimzi.api.kafka.model.user.KafkaUser=$(STRIMZI)/KafkaUser.yaml 2>&1 | { grep -v SLF4J || true; }
 	@touch $@
 
 # A stamp of another machine, or from before the programs were removed, does not count.
