@@ -85,9 +85,10 @@ lint: setup ## ruff, its formatter, mypy and tsc; licences and known weaknesses 
 	.venv/bin/python -m tests.supply.weaknesses
 
 .PHONY: sbom
-sbom: setup ## dist/livefuse.cdx.json, the bill of materials of what runs (CycloneDX)
+sbom: setup ## dist/livefuse.cdx.json, the bill of materials of what runs, the page's parts too (CycloneDX)
 	@mkdir -p dist
 	.venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/livefuse.cdx.json requirements.run.lock
+	.venv/bin/python -m tests.supply.page dist/livefuse.cdx.json
 
 .PHONY: generate
 generate: setup ## write schemas/generated, docs/settings.md, the dashboards, Strimzi's topics and users again
