@@ -90,3 +90,13 @@ def test_both_have_the_same_parts() -> None:
     rows = [len(re.findall(r"^\|", handbook(language), re.MULTILINE)) for language in LANGUAGES]
     assert parts[0] == parts[1]
     assert rows[0] == rows[1]
+
+
+def test_the_readme_in_chinese_has_the_parts_and_the_commands_of_the_one_in_english() -> None:
+    english, chinese = ((PROJECT / name).read_text() for name in ("README.md", "README.zh-CN.md"))
+    parts = [len(re.findall("^## ", text, re.MULTILINE)) for text in (english, chinese)]
+    assert parts[0] == parts[1]
+    command = r"(?:\$ |`|^ +(?:\.venv/bin/)?|bin/)livefuse ((?:topics|fuse|rules|dlq) [a-z]+|[a-z]+)"
+    named, told = (set(re.findall(command, text, re.MULTILINE)) for text in (english, chinese))
+    assert {"topics acls", "drill", "replay"} <= named
+    assert named - told == set()
