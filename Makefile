@@ -60,8 +60,13 @@ screenshots: setup kafka browser ## make the pictures of the console in docs/scr
 	.venv/bin/python -m pytest -m screenshots tests/browser $(PYTEST)
 
 .PHONY: faults
-faults: setup kafka monitoring ## what takes minutes: kills and zombies, upgrades, moves, a cluster, against a real Kafka
+faults: setup kafka monitoring image ## what takes minutes: kills and zombies, upgrades, moves, a cluster, against a real Kafka
 	.venv/bin/python -m pytest -m faults_long $(PYTEST)
+
+# Debian as the base of the image, and namespaces in the place of an engine; who is not root has to do without.
+.PHONY: image
+image:
+	@test "$$(id -u)" != 0 || { command -v debootstrap && command -v ip && command -v setpriv; } >/dev/null || $(call debian,debootstrap iproute2 util-linux)
 
 .PHONY: bench
 bench: setup kafka monitoring ## measure throughput, latency, paging, memory and recovery

@@ -1,5 +1,6 @@
 """The files for Kubernetes: taken by its own schemas, current, consistent with each other, and without rights."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -181,3 +182,9 @@ def test_workers_scale_up_to_the_partitions_and_only_the_autoscaler_counts_them(
     scaler = the(found, "HorizontalPodAutoscaler", "livefuse-worker")["spec"]
     assert scaler["maxReplicas"] == the(found, "KafkaTopic", "livefuse.signals")["spec"]["partitions"]
     assert "replicas" not in the(found, "Deployment", scaler["scaleTargetRef"]["name"])["spec"]
+    # The adapter's rule stands in the file's comment, and asks Prometheus for a metric that workers have.
+    told = (FOLDER / "overlays/production/worker-autoscaler.yaml").read_text()
+    (metric,) = (each["external"]["metric"]["name"] for each in scaler["metrics"])
+    assert f"name: {{as: {metric}}}" in told
+    (asked,) = re.findall(r"metricsQuery: 'max\((\w+)\)'", told)
+    assert f"`{asked}`" in (FOLDER.parents[1] / "docs/metrics.md").read_text()
