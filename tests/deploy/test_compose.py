@@ -95,12 +95,19 @@ def test_secrets_sh_makes_what_it_names_and_changes_nothing_that_is_there(
     assert made == {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
 
 
-def test_its_settings_are_settings(ours: dict[str, dict[str, Any]]) -> None:
+def test_its_settings_are_settings(ours: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     given = {name for each in ours.values() for name in each["environment"]}
     if "console" not in Settings.model_fields:
         given = {name for name in given if not name.startswith("LIVEFUSE_CONSOLE__")}
     assert unknown(given) == []
-    Settings.load(FOLDER / "livefuse.toml", {})
+    for name in ("ca.crt", *(f"kafka-{role}" for role in (*ROLES, "root"))):
+        (tmp_path / name).write_text("x")
+    for each in ours.values():
+        environment = {
+            name: value.replace("/run/secrets", str(tmp_path)).replace("/etc/livefuse", str(FOLDER))
+            for name, value in each["environment"].items()
+        }
+        Settings.load(None, environment)
 
 
 def test_its_commands_are_commands(ours: dict[str, dict[str, Any]]) -> None:

@@ -90,6 +90,7 @@ def new(mortal_kafka: KafkaBroker, prefix: str, tmp_path: Path) -> Iterator[Clus
 
 
 @pytest.mark.faults_long
+@pytest.mark.timeout(900)
 async def test_a_move_keeps_fuses_sequences_rules_and_what_was_seen(
     old: Cluster, new: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
