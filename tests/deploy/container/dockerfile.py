@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 _NETWORK: Final = re.compile(r"(?i).*_proxy|.*_CERTS?|SSL_CERT_\w+|.*_CA_BUNDLE")
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""As an engine has it where the image says nothing."""
 _CERTIFICATES: Final = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -46,7 +48,7 @@ class Image:
     """A root directory, and how something is run in it."""
 
     root: Path
-    environment: dict[str, str] = field(default_factory=lambda: {"PATH": "/usr/local/bin:/usr/bin:/bin"})
+    environment: dict[str, str] = field(default_factory=lambda: {"PATH": _PATH})
     user: str = "0:0"
     directory: str = "/"
     entrypoint: list[str] = field(default_factory=list)
