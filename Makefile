@@ -7,11 +7,14 @@ SHELL := /bin/bash
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,$(if $(shell $(name) -c 'import sys; print("ok" * (sys.version_info >= (3, 11)))' 2>/dev/null),$(name))))
 KAFKA_VERSION := $(shell sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' tests/kafka/kafka-pom.xml)
 KAFKA := .cache/kafka/$(KAFKA_VERSION)
+STRIMZI_VERSION := $(shell sed -n 's:.*<strimzi.version>\(.*\)</strimzi.version>.*:\1:p' tests/deploy/kubernetes/strimzi-pom.xml)
+STRIMZI := .cache/strimzi/$(STRIMZI_VERSION)
 UV_VERSION := 0.13.9
 
 # The stamps say which lock, settings and jars were installed.
 INSTALLED := .venv/.installed
 FETCHED := $(KAFKA)/.fetched
+CRDS := $(STRIMZI)/.made
 MONITORING := .cache/.monitoring
 BROWSER := .cache/.browser
 
@@ -43,7 +46,7 @@ demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated
 	.venv/bin/livefuse up
 
 .PHONY: test
-test: setup kafka monitoring browser ## run all tests but the long fault run, on a real Kafka
+test: setup kafka strimzi monitoring browser ## run all tests but the long fault run, on a real Kafka
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: monitoring
@@ -57,8 +60,13 @@ screenshots: setup kafka browser ## make the pictures of the console in docs/scr
 	.venv/bin/python -m pytest -m screenshots tests/browser $(PYTEST)
 
 .PHONY: faults
-faults: setup kafka monitoring ## what takes minutes: kills and zombies, upgrades, moves, a cluster, against a real Kafka
+faults: setup kafka monitoring image ## what takes minutes: kills and zombies, upgrades, moves, a cluster, against a real Kafka
 	.venv/bin/python -m pytest -m faults_long $(PYTEST)
+
+# Debian as the base of the image, and namespaces in the place of an engine; who is not root has to do without.
+.PHONY: image
+image:
+	@test "$$(id -u)" != 0 || { command -v debootstrap && command -v ip && command -v setpriv; } >/dev/null || $(call debian,debootstrap iproute2 util-linux)
 
 .PHONY: bench
 bench: setup kafka monitoring ## measure throughput, latency, paging, memory and recovery
@@ -82,9 +90,10 @@ lint: setup ## ruff, its formatter, mypy and tsc; licences and known weaknesses 
 	.venv/bin/python -m tests.supply.weaknesses
 
 .PHONY: sbom
-sbom: setup ## dist/livefuse.cdx.json, the bill of materials of what runs (CycloneDX)
+sbom: setup ## dist/livefuse.cdx.json, the bill of materials of what runs, the page's parts too (CycloneDX)
 	@mkdir -p dist
 	.venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/livefuse.cdx.json requirements.run.lock
+	.venv/bin/python -m tests.supply.page dist/livefuse.cdx.json
 
 .PHONY: generate
 generate: setup ## write schemas/generated, docs/settings.md, the dashboards, Strimzi's topics and users again
@@ -104,6 +113,9 @@ lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock 
 
 .PHONY: kafka
 kafka: $(FETCHED) ## fetch the Kafka broker of the tests with Maven
+
+.PHONY: strimzi
+strimzi: $(CRDS) ## make Strimzi's CRDs, which deploy/kubernetes is held against, with Maven
 
 .PHONY: clean
 clean: ## remove what the other verbs made
@@ -131,6 +143,16 @@ $(FETCHED): tests/kafka/kafka-pom.xml
 	rm -rf $(KAFKA)
 	mvn --quiet --batch-mode --file tests/kafka/kafka-pom.xml dependency:copy-dependencies \
 	    -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(KAFKA)
+	@touch $@
+
+$(CRDS): tests/deploy/kubernetes/strimzi-pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || $(call debian,default-jre-headless maven)
+	rm -rf $(STRIMZI)
+	mvn --quiet --batch-mode --file tests/deploy/kubernetes/strimzi-pom.xml dependency:copy-dependencies \
+	    -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(STRIMZI)/jars
+	@java -cp '$(STRIMZI)/jars/*' io.strimzi.crdgenerator.CrdGenerator --yaml \
+	    io.strimzi.api.kafka.model.topic.KafkaTopic=$(STRIMZI)/KafkaTopic.yaml \
+	    io.strimzi.api.kafka.model.user.KafkaUser=$(STRIMZI)/KafkaUser.yaml 2>&1 | { grep -v SLF4J || true; }
 	@touch $@
 
 # A stamp of another machine, or from before the programs were removed, does not count.

@@ -4,8 +4,9 @@
     python -m deploy.strimzi --check         # only tell whether they are current
     livefuse topics strimzi                  # the same for your own settings, on standard output
 
-The committed ones are those of a fresh system. Kubernetes takes fewer names than Kafka; what it does not take stands in
-`topicName` and `userName`.
+The committed ones are those of a fresh system. Kubernetes takes fewer names than Kafka. A topic's own name stands in
+`topicName`; a user has no other name than its resource, so with an application `Live_Fuse` the worker logs in as
+`live-fuse-worker`.
 """
 
 import argparse
@@ -57,7 +58,6 @@ def kafka_users(
 ) -> Iterator[dict[str, Any]]:
     """Yield a KafkaUser of each role, with SCRAM-SHA-512 and exactly its rights."""
     for role, held in found.items():
-        user = user_of(application, role)
         acls = [
             {
                 "resource": {
@@ -69,12 +69,11 @@ def kafka_users(
             }
             for each in entries(held)
         ]
-        spec: dict[str, Any] = {"userName": user} if _name(user) != user else {}
-        spec |= {
+        spec = {
             "authentication": {"type": "scram-sha-512"},
             "authorization": {"type": "simple", "acls": acls},
         }
-        yield _resource("KafkaUser", user, cluster, spec)
+        yield _resource("KafkaUser", user_of(application, role), cluster, spec)
 
 
 def written(resources: Iterator[dict[str, Any]]) -> str:

@@ -13,6 +13,11 @@ from tests.alerts.runbooks.test_runbooks import OF_THE_PAGER, commands, what_is_
 PROJECT = Path(__file__).parents[1]
 WORDS = PROJECT / "alerts/console/web/src/words"
 LANGUAGES = ("en", "zh")
+EXPLAIN_THEMSELVES = {
+    "action_pause", "bulk_confirm", "cancel", "close", "dismiss", "help", "language", "language_label", "login_do",
+    "login_reload", "long_hours", "long_minutes", "send_again_hint", "sign_out", "sound_off_hint", "undo_pause",
+}  # fmt: skip
+"""Buttons of every page of this world, and words that only say more of a button."""
 
 
 def handbook(language: str) -> str:
@@ -37,6 +42,24 @@ def test_every_action_is_in_the_table_of_buttons_by_the_word_on_the_page(languag
     for action in get_args(Action):
         assert f"| **{words(language)[f'action_{action}']}** |" in text, action
         assert f"livefuse fuse {action} PRODUCT" in text
+
+
+def buttons() -> set[str]:
+    """Return the keys of the words on all buttons of the page."""
+    views = "".join(each.read_text() for each in (WORDS.parent / "views").glob("*.tsx"))
+    found = re.findall(r"<button\b.*?</button>", views, re.DOTALL)
+    return {key for each in found for key in re.findall(r'say\("(\w+)"', each)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_other_button_is_told_of_by_the_word_on_the_page(language: str) -> None:
+    found, text = words(language), handbook(language)
+    keys = buttons() - EXPLAIN_THEMSELVES
+    assert len(keys) > 10
+    for key in keys:
+        # A value stands there as three dots, and of a word for one and a word for many only the second.
+        word = re.sub(r"\{\w+:[^|]*\|#([^}]*)\}", r"…\1", found[key])
+        assert f"**{re.sub(r'{[^}]*}', '…', word)}" in text, key
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -67,3 +90,13 @@ def test_both_have_the_same_parts() -> None:
     rows = [len(re.findall(r"^\|", handbook(language), re.MULTILINE)) for language in LANGUAGES]
     assert parts[0] == parts[1]
     assert rows[0] == rows[1]
+
+
+def test_the_readme_in_chinese_has_the_parts_and_the_commands_of_the_one_in_english() -> None:
+    english, chinese = ((PROJECT / name).read_text() for name in ("README.md", "README.zh-CN.md"))
+    parts = [len(re.findall("^## ", text, re.MULTILINE)) for text in (english, chinese)]
+    assert parts[0] == parts[1]
+    command = r"(?:\$ |`|^ +(?:\.venv/bin/)?|bin/)livefuse ((?:topics|fuse|rules|dlq) [a-z]+|[a-z]+)"
+    named, told = (set(re.findall(command, text, re.MULTILINE)) for text in (english, chinese))
+    assert {"topics acls", "drill", "replay"} <= named
+    assert named - told == set()

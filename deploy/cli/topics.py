@@ -13,6 +13,7 @@ from deploy.cli.output import note, write, write_json, write_table
 if TYPE_CHECKING:
     from deploy.settings import Settings
     from deploy.topics import Step
+    from schemas.rights import Right
 
 
 class AclFormat(StrEnum):
@@ -103,10 +104,13 @@ def acls(
         AclFormat, typer.Option("--format", help="A table, commands for kafka-acls.sh, or KafkaUsers for Strimzi.")
     ] = AclFormat.TABLE,
     cluster: StrimziCluster = "kafka",
+    granting: Annotated[
+        bool, typer.Option("--grant", help="Give them to the users, at the broker; needs Alter on the cluster.")
+    ] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the least rights that each role needs at Kafka: for these settings, and no broker is asked.
+    """List the least rights that each role needs at Kafka: for these settings; no broker is asked without --grant.
 
     Roles: shop, intake, worker, pager, console, operator, admin, monitoring, reader, auditor.
     """
@@ -118,7 +122,12 @@ def acls(
         known = ", ".join(rights_of(settings))
         raise typer.BadParameter(f"there is no role {', '.join(sorted(unknown))}; roles: {known}", param_hint="--role")
     rows = [(role, user_of(settings.application, role), each) for role, held in found.items() for each in held]
-    if as_json:
+    if granting:
+        import asyncio
+
+        asyncio.run(_grant(settings, {user_of(settings.application, role): held for role, held in found.items()}))
+        note(f"granted: {len(rows)} rights of {len(found)} users")
+    elif as_json:
         write_json([{"role": role, "user": user, **asdict(each)} for role, user, each in rows])
     elif style is AclFormat.KAFKA_ACLS:
         for line in kafka_acls(found, settings.application):
@@ -154,6 +163,14 @@ def strimzi(
     settings = load_settings(config)
     write(written(kafka_topics(settings, cluster, replicas)).rstrip())
     write(written(kafka_users(rights_of(settings), settings.application, cluster)).rstrip())
+
+
+async def _grant(settings: "Settings", found: "dict[str, tuple[Right, ...]]") -> None:
+    from deploy.grants import grant
+    from deploy.kafka import open_admin
+
+    async with open_admin(settings.kafka_config()) as client:
+        await grant(client, found)
 
 
 async def _plan(settings: "Settings", *, create_inputs: bool) -> "list[Step]":

@@ -1,6 +1,7 @@
 """compose.yaml: taken by Compose's own model, current, and with no more rights than it needs."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from compose_spec import PyCompose
 
 from deploy.cli.program import app
 from deploy.settings import Settings
+from schemas.rights import ROLES
 from tests.deploy.settings_given import unknown
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -42,7 +44,8 @@ def test_compose_s_model_refuses_what_is_wrong(compose: dict[str, Any]) -> None:
 
 
 def test_it_runs_all_five_services(compose: dict[str, Any], ours: dict[str, dict[str, Any]]) -> None:
-    assert {each["command"][0] for each in ours.values()} == PROCESSES | {"topics"}
+    assert {each["command"][0] for each in ours.values() if "profiles" not in each} == PROCESSES | {"topics"}
+    assert ours["rights"]["command"] == ["topics", "acls", "--grant"]
     assert ours["topics"]["command"] == ["topics", "apply", "--create-inputs"]
     images = {each["image"].partition(":")[0] for each in compose["services"].values()}
     assert images == {"livefuse", "apache/kafka", "prom/prometheus", "prom/alertmanager", "grafana/grafana"}
@@ -65,12 +68,46 @@ def test_only_this_machine_reaches_it_and_kafka_nobody(compose: dict[str, Any]) 
     assert "ports" not in compose["services"]["kafka"]
 
 
-def test_its_settings_are_settings(ours: dict[str, dict[str, Any]]) -> None:
+def test_each_logs_in_over_tls_as_itself_with_a_password_from_a_file(ours: dict[str, dict[str, Any]]) -> None:
+    for name, each in ours.items():
+        environment = each["environment"]
+        assert environment["LIVEFUSE_KAFKA__SECURITY_PROTOCOL"] == "SASL_SSL", name
+        role = "root" if name in {"rights", "topics"} else name.removeprefix("livefuse-").rstrip("-12")
+        assert environment["LIVEFUSE_KAFKA__SASL_USERNAME"] == f"livefuse-{role}"
+        assert environment["LIVEFUSE_KAFKA__SASL_PASSWORD_FILE"] == f"/run/secrets/kafka-{role}"
+        assert each["secrets"] == ["ca.crt", f"kafka-{role}"]
+        assert not any(variable.endswith("PASSWORD") for variable in environment)
+
+
+def test_secrets_sh_makes_what_it_names_and_changes_nothing_that_is_there(
+    compose: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "secrets"
+    command = [str(FOLDER / "secrets.sh"), str(folder)]
+    subprocess.run(command, check=True)
+    made = {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+    assert {each["file"] for each in compose["secrets"].values()} == {f"./secrets/{name}" for name in made}
+    assert {f"kafka-{role}" for role in ROLES} | {"kafka-root"} == {name for name in made if name.startswith("kafka-")}
+    assert len(set(made.values())) == len(made)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "alertmanager").is_dir()
+    subprocess.run(command, check=True)
+    assert made == {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+
+
+def test_its_settings_are_settings(ours: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     given = {name for each in ours.values() for name in each["environment"]}
     if "console" not in Settings.model_fields:
         given = {name for name in given if not name.startswith("LIVEFUSE_CONSOLE__")}
     assert unknown(given) == []
-    Settings.load(FOLDER / "livefuse.toml", {})
+    for name in ("ca.crt", *(f"kafka-{role}" for role in (*ROLES, "root"))):
+        (tmp_path / name).write_text("x")
+    for each in ours.values():
+        environment = {
+            name: value.replace("/run/secrets", str(tmp_path)).replace("/etc/livefuse", str(FOLDER))
+            for name, value in each["environment"].items()
+        }
+        Settings.load(None, environment)
 
 
 def test_its_commands_are_commands(ours: dict[str, dict[str, Any]]) -> None:
@@ -96,9 +133,9 @@ def test_what_it_mounts_is_there(compose: dict[str, Any]) -> None:
     for name, each in compose["services"].items():
         for volume in each.get("volumes", ()):
             source = volume.split(":")[0]
-            if source == "./secrets":
-                assert "secrets" in compose  # the user's own
-            elif source.startswith("."):
+            if source == "./secrets/alertmanager":
+                continue  # the user's own
+            if source.startswith("."):
                 assert (FOLDER / source).exists(), f"{name}: {source}"
             else:
                 assert source in compose["volumes"], f"{name}: {source}"

@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from deploy.settings import Settings
 from tests.deploy.settings_given import unknown
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
@@ -63,3 +64,16 @@ def test_its_settings_are_settings_and_its_secrets_files(unit: Path) -> None:
     used = {value.removeprefix("%d/") for value in given.values() if value.startswith("%d/")}
     assert used <= credentials
     assert not any(name.endswith("PASSWORD") for name in given)
+
+
+def test_with_the_settings_beside_them_each_logs_in_over_tls(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    text = (FOLDER / "livefuse.toml").read_text().replace("/etc/livefuse/ca.crt", str(tmp_path / "secret"))
+    (tmp_path / "livefuse.toml").write_text(text)
+    for unit in UNITS:
+        given = dict(each.split("=", 1) for each in lines(unit, "Environment") if "KAFKA" in each)
+        given["LIVEFUSE_KAFKA__SASL_PASSWORD_FILE"] = str(tmp_path / "secret")
+        settings = Settings.load(tmp_path / "livefuse.toml", given)
+        assert settings.kafka.security_protocol == "SASL_SSL"
+        assert settings.kafka.sasl_mechanism == "SCRAM-SHA-512"
+        assert settings.kafka.sasl_username == unit.stem.rstrip("@")

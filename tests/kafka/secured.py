@@ -18,20 +18,14 @@ from socket import create_connection
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.protocol.admin import CreateAclsRequest, CreateAclsRequest_v1
 
 from deploy.embedded import HOST, free_port
+from deploy.grants import grant
 from schemas.rights import Right
 from tests.kafka.broker import KafkaBroker
 
 ROOT: Final = "root"
 """A user who may do all; the brokers are the others."""
-
-# Kafka's numbers for what an ACL says.
-_RESOURCES: Final = {"topic": 2, "group": 3, "cluster": 4, "transactional-id": 5}
-_PATTERNS: Final = {"literal": 3, "prefixed": 4}
-_OPERATIONS: Final = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10, "AlterConfigs": 11}
-_ALLOW: Final = 3
 
 
 @dataclass(frozen=True)
@@ -69,38 +63,13 @@ class LockedCluster:
         }
 
     async def grant(self, found: Mapping[str, Iterable[Right]]) -> None:
-        """Give users rights, all in one request: `kafka-acls.sh` takes two seconds for each."""
+        """Give users rights."""
         admin = AIOKafkaAdminClient(**self.client(ROOT))
         await admin.start()
         try:
-            answer = await admin._client.send(admin._client.get_random_node(), _Grants(found))  # noqa: SLF001
+            await grant(admin, found)
         finally:
             await admin.close()
-        if refused := [text for code, text in answer.creation_responses if code]:
-            raise AssertionError(f"not granted: {refused}")
-
-
-class _Grants(CreateAclsRequest):  # type: ignore[misc]
-    """aiokafka's request with more than one ACL in it."""
-
-    def __init__(self, found: Mapping[str, Iterable[Right]]) -> None:
-        self._rows = [
-            (
-                _RESOURCES[each.resource],
-                each.name,
-                _PATTERNS[each.pattern],
-                f"User:{user}",
-                "*",
-                _OPERATIONS[each.operation],
-                _ALLOW,
-            )
-            for user, held in found.items()
-            for each in held
-        ]
-
-    def build(self, request_struct_class: Any) -> CreateAclsRequest_v1:
-        del request_struct_class
-        return CreateAclsRequest_v1(self._rows)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A move to other topics, as to another cluster: export, import, and a worker that goes on as if nothing had been."""
+"""A move from one Kafka to another: export, import, and a worker that goes on as if nothing had been."""
 
 import json
 import time
@@ -83,12 +83,14 @@ def old(kafka: KafkaBroker, prefix: str, tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def new(kafka: KafkaBroker, prefix: str, tmp_path: Path) -> Iterator[Cluster]:
-    with Cluster(kafka.bootstrap, f"{prefix}new", tmp_path / "new") as cluster:
+def new(mortal_kafka: KafkaBroker, prefix: str, tmp_path: Path) -> Iterator[Cluster]:
+    """Yield a livefuse on another Kafka, which has never heard of the first."""
+    with Cluster(mortal_kafka.bootstrap, f"{prefix}new", tmp_path / "new") as cluster:
         yield cluster
 
 
 @pytest.mark.faults_long
+@pytest.mark.timeout(900)
 async def test_a_move_keeps_fuses_sequences_rules_and_what_was_seen(
     old: Cluster, new: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from typer.testing import CliRunner, Result
 
 from deploy.admin import Admin
+from deploy.cli import app
 from deploy.fuses import history, order
 from deploy.kafka import open_admin, open_consumer, open_producer, partitions_of, read
 from deploy.pager import _ready as _pager_ready
@@ -20,7 +23,7 @@ from deploy.settings import Settings
 from deploy.topics import carry_out, plan_topics
 from schemas.commands import Command
 from schemas.errors import BrokerRefused
-from schemas.rights import Right, Role
+from schemas.rights import ROLES, Right, Role
 from streams.intake import intake
 from streams.intake.status import IntakeStatus
 from streams.worker.process import _ready
@@ -91,6 +94,18 @@ def test_every_role_works_with_exactly_its_rights(applied: RightsRig, tmp_path: 
     finally:
         codes = [each.drain() if each.alive else None for each in services]
     assert codes == [0, 0, 0], [each.tail() for each in services]
+
+
+def test_rights_are_granted_by_command_and_only_by_who_may(rig: RightsRig) -> None:
+    def told(environment: dict[str, str]) -> Result:
+        return CliRunner().invoke(app, ["topics", "acls", "--grant"], env=environment, prog_name="livefuse")
+
+    granted = told(rig.cluster.environment(ROOT, rig.directory))
+    assert granted.exit_code == 0, granted.stderr
+    assert re.fullmatch(rf"granted: \d+ rights of {len(ROLES)} users\n", granted.stderr)
+    refusal = told(rig.environment("operator"))
+    assert refusal.exit_code == BrokerRefused.exit_code
+    assert "to grant rights needs the right Alter on the cluster" in refusal.stderr
 
 
 async def run_a_sale(rig: RightsRig, services: list[Service]) -> None:

@@ -2,8 +2,9 @@
 
     python -m tests.supply.licences          # says what is not; --all: says all
 
-Looks at what requirements.run.lock pins, as it is installed here. A package says its licence as an SPDX expression,
-else as classifiers, else as text; what says none of them in words that we know has to be looked at, and is named here.
+Looks at what requirements.run.lock pins, as it is installed here, and at what the console's page is made of. A package
+says its licence as an SPDX expression, else as classifiers, else as text; what says none of them in words that we know
+has to be looked at, and is named here.
 """
 
 import re
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
+
+from tests.supply.page import parts
 
 LOCK: Final = Path(__file__).resolve().parents[2] / "requirements.run.lock"
 
@@ -50,11 +53,15 @@ def licences(package: Distribution) -> set[str]:
     """Return the SPDX names that a package says of itself; what is not known stays as it says it."""
     about = package.metadata
     if "License-Expression" in about:
-        return set(re.findall(r"[A-Za-z0-9.+-]+", about["License-Expression"])) - {"AND", "OR", "WITH"}
+        return _expressed(about["License-Expression"])
     classifiers = [each for each in about.get_all("Classifier") or () if each.startswith("License ::")]
     found = {_known(each.rpartition(":: ")[2]) for each in classifiers if each != "License :: OSI Approved"}
     text = about["License"].strip().partition("\n")[0] if "License" in about else ""
     return found or ({_known(text)} if text else set())
+
+
+def _expressed(expression: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z0-9.+-]+", expression)) - {"AND", "OR", "WITH"}
 
 
 def _known(words: str) -> str:
@@ -77,6 +84,9 @@ def problems() -> Iterator[str]:
             yield f"{name} {package.version} does not say its licence: look at its files, and name it in LOOKED_AT"
         elif unknown := said - ALLOWED:
             yield f"{name} {package.version} is under {', '.join(sorted(unknown))}, which is not among those allowed"
+    for part in parts():
+        if not (said := _expressed(part.licence)) or said - ALLOWED:
+            yield f"{part.name} {part.version} of the page is under {part.licence or 'no licence'}: not allowed"
 
 
 def main() -> int:

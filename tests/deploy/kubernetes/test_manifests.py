@@ -1,5 +1,9 @@
 """The files for Kubernetes: taken by its own schemas, current, consistent with each other, and without rights."""
 
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,15 +12,13 @@ import yaml
 from kubernetes_validate.utils import ValidationError, validate
 
 from deploy.settings import Settings
-from deploy.strimzi import FOLDER as GENERATED
 from deploy.strimzi import stale
 from tests.deploy.kubernetes.kustomized import FOLDER, Resources, kustomized, the
-from tests.deploy.kubernetes.strimzi_model import KafkaTopic, KafkaUser
+from tests.deploy.kubernetes.strimzi import KINDS, refused
 from tests.deploy.settings_given import unknown
 
-VERSIONS: Final = ("1.29", "1.34")
+VERSIONS: Final = ("1.29", "1.37")
 OVERLAYS: Final = ("small", "production")
-STRIMZI: Final = {"KafkaTopic": KafkaTopic, "KafkaUser": KafkaUser}
 
 
 @pytest.fixture(scope="module", params=OVERLAYS)
@@ -33,10 +35,27 @@ def of(found: Resources, kind: str) -> dict[str, dict[str, Any]]:
     return {each["metadata"]["name"]: each for each in found if each["kind"] == kind}
 
 
+def acl(kind: str, operation: str) -> dict[str, Any]:
+    return {"resource": {"type": kind, "name": "x", "patternType": "literal"}, "operations": [operation], "host": "*"}
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl here")
+@pytest.mark.parametrize("folder", ["base", *(f"overlays/{each}" for each in OVERLAYS)])
+def test_kustomize_makes_of_them_what_is_tested_here(folder: str) -> None:
+    command = [str(shutil.which("kubectl")), "kustomize", str(FOLDER / folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+    def by_name(found: Iterable[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+        return {(each["kind"], each["metadata"]["name"]): each for each in found}
+
+    assert by_name(yaml.safe_load_all(done.stdout)) == by_name(kustomized(FOLDER / folder))
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_takes_them(resources: Resources, version: str) -> None:
     for each in resources:
-        if each["kind"] not in STRIMZI:
+        if each["kind"] not in KINDS:
             validate(each, version, strict=True)
 
 
@@ -47,10 +66,29 @@ def test_the_schemas_refuse_what_is_wrong(base: Resources) -> None:
         validate(broken, VERSIONS[-1], strict=True)
 
 
-@pytest.mark.parametrize("name", ["kafka-topics.yaml", "kafka-users.yaml"])
-def test_strimzi_takes_topics_and_users(name: str) -> None:
-    found = list(yaml.safe_load_all((GENERATED / name).read_text()))
-    assert [STRIMZI[each["kind"]].model_validate(each) for each in found]
+def test_strimzi_takes_topics_and_users(resources: Resources) -> None:
+    found = [each for each in resources if each["kind"] in KINDS]
+    assert {each["kind"] for each in found} == set(KINDS)
+    assert [wrong for each in found for wrong in refused(each)] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        ("KafkaTopic", {"partition": 4}),
+        ("KafkaTopic", {"partitions": "4"}),
+        ("KafkaTopic", {"replicas": 0}),
+        ("KafkaTopic", {"topicName": "a topic"}),
+        ("KafkaUser", {"authentication": {"type": "plain"}}),
+        ("KafkaUser", {"authorization": {"type": "simple"}}),
+        ("KafkaUser", {"authorization": {"type": "simple", "acls": [acl("topic", "Peek")]}}),
+        ("KafkaUser", {"authorization": {"type": "simple", "acls": [acl("group", "Write")]}}),
+        ("KafkaUser", {"authorization": {"type": "simple", "acls": [acl("transactional-id", "Write")]}}),
+    ],
+)
+def test_strimzi_refuses_what_is_wrong(base: Resources, kind: str, wrong: dict[str, Any]) -> None:
+    good = next(each for each in base if each["kind"] == kind)
+    assert refused(good | {"spec": good["spec"] | wrong})
 
 
 def test_topics_and_users_are_current() -> None:
@@ -120,8 +158,9 @@ def test_settings_are_settings(base: Resources, tmp_path: Path) -> None:
 def test_topics_have_the_partitions_of_the_settings(base: Resources) -> None:
     settings = Settings.load(None, {"LIVEFUSE_CONFIG": ""})
     signals = the(base, "KafkaTopic", "livefuse.signals")["spec"]["partitions"]
+    (settings_file,) = of(base, "ConfigMap").values()
     assert signals == settings.partitions
-    assert f"partitions = {signals}" in the(base, "ConfigMap", "livefuse")["data"]["livefuse.toml"]
+    assert f"partitions = {signals}" in settings_file["data"]["livefuse.toml"]
 
 
 def test_selectors_select() -> None:
@@ -143,3 +182,9 @@ def test_workers_scale_up_to_the_partitions_and_only_the_autoscaler_counts_them(
     scaler = the(found, "HorizontalPodAutoscaler", "livefuse-worker")["spec"]
     assert scaler["maxReplicas"] == the(found, "KafkaTopic", "livefuse.signals")["spec"]["partitions"]
     assert "replicas" not in the(found, "Deployment", scaler["scaleTargetRef"]["name"])["spec"]
+    # The adapter's rule stands in the file's comment, and asks Prometheus for a metric that workers have.
+    told = (FOLDER / "overlays/production/worker-autoscaler.yaml").read_text()
+    (metric,) = (each["external"]["metric"]["name"] for each in scaler["metrics"])
+    assert f"name: {{as: {metric}}}" in told
+    (asked,) = re.findall(r"metricsQuery: 'max\((\w+)\)'", told)
+    assert f"`{asked}`" in (FOLDER.parents[1] / "docs/metrics.md").read_text()
