@@ -61,7 +61,7 @@ faults: setup kafka monitoring ## what takes minutes: kills and zombies, upgrade
 	.venv/bin/python -m pytest -m faults_long $(PYTEST)
 
 .PHONY: bench
-bench: setup kafka monitoring ## measure throughput, latency, paging, memory and recovery
+bench: setup kafka monitoring browser ## measure throughput, latency, paging, pages, memory and recovery
 	.venv/bin/python -m tests.bench $(BENCH)
 
 # Only this verb needs a C compiler and Python's headers.
