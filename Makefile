@@ -69,7 +69,7 @@ image:
 	@test "$$(id -u)" != 0 || { command -v debootstrap && command -v ip && command -v setpriv; } >/dev/null || $(call debian,debootstrap iproute2 util-linux)
 
 .PHONY: bench
-bench: setup kafka monitoring ## measure throughput, latency, paging, memory and recovery
+bench: setup kafka monitoring browser ## measure throughput, latency, paging, pages, memory and recovery
 	.venv/bin/python -m tests.bench $(BENCH)
 
 # Only this verb needs a C compiler and Python's headers.

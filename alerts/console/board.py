@@ -14,13 +14,14 @@ exists, so that an order for one knows what to expect.
 """
 
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from alerts.console.entry import Entry, Standing
+from alerts.console.entry import PHASES, Entry, Phase, Standing
 from alerts.console.feed import Feed, Line
 from alerts.console.models import Product
 from alerts.console.watched import Watched
@@ -62,6 +63,7 @@ class Board:
         self.watched = Watched()
         self._entries: dict[str, Entry] = {}
         self._order: list[Standing] = []
+        self._counts = [0] * len(PHASES)
         self._changed: dict[str, None] = {}
         self._lines: list[Line] = []
         self._watchlist_changed = False
@@ -141,6 +143,8 @@ class Board:
         finally:
             self._in_bulk = False
             self._order = sorted(entry.standing for entry in self._entries.values() if entry.standing is not None)
+            counts = Counter(place.phase for place in self._order)
+            self._counts = [counts[phase] for phase in range(len(PHASES))]
             self.take_changes(lines_only=True)
 
     def take_changes(self, *, lines_only: bool = False) -> Changes:
@@ -219,6 +223,10 @@ class Board:
         """Return the JSON of the first products."""
         return [self._entries[place.product_id].made() for place in self._order[:MOST_PRODUCTS]]
 
+    def counts(self) -> dict[Phase, int]:
+        """Return how many products are listed as standing so, also those that `products` leaves out."""
+        return dict(zip(PHASES, self._counts, strict=True))
+
     def events(self) -> Iterable[Line]:
         """Return the newest events, oldest first."""
         return self.feed.newest(MOST_EVENTS)
@@ -250,5 +258,7 @@ class Board:
             return
         if was is not None:
             del self._order[bisect_left(self._order, was)]
+            self._counts[was.phase] -= 1
         if entry.standing is not None:
+            self._counts[entry.standing.phase] += 1
             insort(self._order, entry.standing)

@@ -10,6 +10,7 @@ id of the last message that it has.
     too far behind      `MOST_UNSENT` bytes; `MOST_WHILE_JOINING` beyond its snapshot until it has caught up once
     the peer is gone    the kernel ends the connection: nothing was acknowledged for `STALLED_S`
     session over        asked every `ASK_S`
+    let in for a time   after it `again` is written and the connection closed: the page comes back with another request
     the console ends    all connections are closed; pages come back by themselves
 
 Ids are `<instance>-<number>`: those of another process, or too old ones, lead to a snapshot.
@@ -17,6 +18,7 @@ Ids are `<instance>-<number>`: those of another process, or too old ones, lead t
 
 import asyncio
 import logging
+import math
 import secrets
 import socket
 import time
@@ -28,6 +30,7 @@ from typing import Final, Literal, NamedTuple
 import orjson
 
 from alerts.console.board import Board, Changes
+from alerts.console.entry import Phase
 from schemas.times import from_ms
 
 MOST_UNSENT: Final = 1_048_576
@@ -75,13 +78,26 @@ class Frame(NamedTuple):
         return cls(plain, b"%x\r\n%b\r\n" % (len(plain), plain))
 
 
+_AGAIN: Final = Frame.of("again", b"{}")
+
+
 class Client:
-    """One open page. `allowed` tells whether its session is still good, `done` is set when its stream has ended."""
+    """One open page. `allowed` tells whether its session is still good, `done` is set when its stream has ended.
+
+    `until`: how long, by `time.monotonic`, it may stay on the strength of one request.
+    """
 
     def __init__(
-        self, transport: asyncio.Transport, *, chunked: bool, session_id: str, allowed: Callable[[], bool]
+        self,
+        transport: asyncio.Transport,
+        *,
+        chunked: bool,
+        session_id: str,
+        allowed: Callable[[], bool],
+        until: float = math.inf,
     ) -> None:
         self.transport = transport
+        self.until = until
         self.session_id = session_id
         self.allowed = allowed
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -167,7 +183,7 @@ class Hub:
         self._dropped = dropped
         self._written = written
         self._number = 0
-        self._total: int | None = None
+        self._counts: dict[Phase, int] | None = None
         self._ring: deque[tuple[float, int, bytes]] = deque()
         self._ring_bytes = 0
         self._ring_from = 0
@@ -230,7 +246,7 @@ class Hub:
                 (
                     b'"products":[',
                     b",".join(board.products()),
-                    b'],"total":%d,"watchlist":' % len(board),
+                    b'],"counts":%b,"watchlist":' % orjson.dumps(board.counts()),
                     board.watchlist(),
                     b',"events":[',
                     b",".join(line.json for line in board.events()),
@@ -283,7 +299,7 @@ class Hub:
         self._ring.clear()
         self._ring_bytes = 0
         self._ring_from = self._number
-        self._total = len(self._board)
+        self._counts = self._board.counts()
         frame = Frame.of("snapshot", self.snapshot(), self.id)
         for client in self.clients:
             client.limit = MOST_WHILE_JOINING + len(frame.plain)
@@ -296,9 +312,10 @@ class Hub:
             parts.append(b'"products":[%b]' % b",".join(changes.products))
         if changes.gone:
             parts.append(b'"gone":%b' % orjson.dumps(changes.gone))
-        if self._total != len(self._board):
-            self._total = len(self._board)
-            parts.append(b'"total":%d' % self._total)
+        counts = self._board.counts()
+        if self._counts != counts:
+            self._counts = counts
+            parts.append(b'"counts":%b' % orjson.dumps(counts))
         if changes.watchlist is not None:
             parts.append(b'"watchlist":%b' % changes.watchlist)
         if changes.lines:
@@ -375,6 +392,10 @@ class Hub:
             why = self._why_not(client, now, ask=ask)
             if why is not None:
                 self._drop(client, why)
+            elif client.until <= now and not client.waits:
+                client.give(_AGAIN)
+                client.transport.close()
+                self.leave(client)
 
     async def _keep_house(self) -> None:
         pinged = asked = time.monotonic()

@@ -137,8 +137,21 @@ class Health(BaseModel):
     problems: tuple[Problem, ...]
 
 
+class Counts(BaseModel):
+    """How many products stand so. Each is counted once, as what comes first here."""
+
+    model_config = _ANSWER
+
+    paused: int
+    partly: int
+    allowed: int
+    open: int
+    probation: int
+    shadow: int
+
+
 class Snapshot(BaseModel):
-    """All that the page shows, at one moment: paused products first. `total` counts also what `products` leaves out.
+    """All that the page shows, at one moment: paused products first. `counts` tell also of what `products` leaves out.
 
     `events` are the newest, oldest first. An event of it may come in the next delta again: `event_id` tells.
     """
@@ -148,14 +161,17 @@ class Snapshot(BaseModel):
     id: str
     now: Moment
     products: tuple[Product, ...]
-    total: int
+    counts: Counts
     watchlist: tuple[Watched, ...]
     events: tuple[FuseEvent, ...]
     health: Health
 
 
 class Delta(BaseModel):
-    """What has changed since the message before. What is left out has not; `watchlist` and `health` are whole."""
+    """What has changed since the message before; what is left out has not.
+
+    Products are those that changed, events those that are new; the others are whole.
+    """
 
     model_config = _ANSWER
 
@@ -163,7 +179,7 @@ class Delta(BaseModel):
     now: Moment
     products: tuple[Product, ...] = ()
     gone: tuple[str, ...] = ()
-    total: int | None = None
+    counts: Counts | None = None
     watchlist: tuple[Watched, ...] | None = None
     events: tuple[FuseEvent, ...] = ()
     health: Health | None = None

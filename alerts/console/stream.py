@@ -1,12 +1,17 @@
 """`GET /api/v1/stream`: server-sent events. The hub writes them; the handler only waits for the end.
 
-    event: snapshot | delta | ping      id: <instance>-<number>      data: JSON on one line
+    event: snapshot | delta | ping | again      id: <instance>-<number>      data: JSON on one line
     retry: 1000, once, at the beginning
+
+What a proxy said of somebody it said of one request. So the stream of its user ends with `again` after `WORD_S`, and
+the next request, with `Last-Event-ID`, goes on where it was: or is refused, if the proxy says something else by then.
 
 HTTP/1.0, as some proxies speak it, has no chunks: there the stream ends with the connection.
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -19,6 +24,7 @@ from alerts.console.refused import Refused
 
 MOST_STREAMS: Final = 2_000
 MOST_OF_A_SESSION: Final = 20
+WORD_S: Final = 180.0
 
 _HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -52,7 +58,11 @@ class Stream:
         if not isinstance(transport, asyncio.Transport):
             return response
         client = Client(
-            transport, chunked=chunked, session_id=identity.session_id, allowed=lambda: self._holds(identity)
+            transport,
+            chunked=chunked,
+            session_id=identity.session_id,
+            allowed=lambda: self._holds(identity),
+            until=time.monotonic() + WORD_S if identity.way == "proxy" else math.inf,
         )
         self._hub.join(client, request.headers.get("Last-Event-ID"))
         try:

@@ -31,7 +31,11 @@ class Links:
 
     def product(self, product_id: str) -> str | None:
         """Return the page of a product in the console."""
-        return f"{self._console_url}/products/{quote(product_id, safe='')}" if self._console_url else None
+        if self._console_url is None:
+            return None
+        # No path ends with these two: browsers take them for the folder, and the one above it.
+        page = f"?id={product_id}" if product_id in {".", ".."} else quote(product_id, safe="")
+        return f"{self._console_url}/products/{page}"
 
     def runbook(self, alert: str) -> str | None:
         """Return the page that says what to do about an alert."""

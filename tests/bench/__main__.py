@@ -10,13 +10,13 @@ from typing import Final
 
 import orjson
 
-from tests.bench import comparator, console, latency, memory, paging, throughput
+from tests.bench import comparator, console, latency, memory, page, paging, throughput
 from tests.bench.calibration import Conditions
 from tests.bench.report import Figure, Result, as_json, as_text, machine, tell
 from tests.compiled import wheel
 from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
 
-PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "console", "memory")
+PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "console", "page", "memory")
 
 # The broker gets what it needs to be no bottleneck; its CPU time is not counted.
 _JVM: Final = ("-Xmx1g", "-Xms1g", "-XX:+UseSerialGC")
@@ -68,6 +68,8 @@ async def _measure(bootstrap: str, directory: Path, parts: Sequence[str], option
             result = await paging.measure(bootstrap, directory, options.surges)
         elif part == "console":
             result = await console.measure(bootstrap, directory, options.open_fuses, realtime=options.realtime)
+        elif part == "page":
+            result = await page.measure(bootstrap, directory)
         else:
             result = await memory.measure(bootstrap, directory, options.products)
         result = result._replace(figures=result.figures + before.figures("before") + Conditions.now().figures("after"))

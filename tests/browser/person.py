@@ -17,6 +17,13 @@ WIDE: Final = (1440, 900)
 NARROW: Final = (360, 740)
 PATIENCE_MS: Final = 20_000
 
+UNHURRIED: Final = """
+(() => {
+  const later = window.setTimeout;
+  window.setTimeout = (run, ms, ...given) => (ms === 5000 ? 0 : later(run, ms, ...given));
+})();
+"""
+
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -43,20 +50,28 @@ class Person:
         language: Language = "en-US",
         theme: Theme = "light",
         size: tuple[int, int] = WIDE,
+        touch: bool = False,
+        unhurried: bool = False,
         state: Any = None,
     ) -> AsyncIterator["Person"]:
-        """Open the page in a browser of the person's own, signed in unless `name` is None or `state` is given."""
+        """Open the page in a browser of the person's own, signed in unless `name` is None or `state` is given.
+
+        `unhurried`: what waits for five seconds waits for ever, so that nothing depends on how fast the test is.
+        """
         context: BrowserContext = await browser.new_context(
             locale=language,
             timezone_id="Asia/Shanghai",
             color_scheme=theme,
             viewport={"width": size[0], "height": size[1]},
+            has_touch=touch,
             storage_state=state,
             reduced_motion="reduce",
         )
         context.set_default_timeout(PATIENCE_MS)
         try:
             page = await context.new_page()
+            if unhurried:
+                await page.add_init_script(UNHURRIED)
             person = cls(page, await Seen.by(page), url)
             await page.goto(url)
             if name is not None and state is None:

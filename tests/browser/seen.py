@@ -1,8 +1,8 @@
 """What a page has shown, moment by moment, whatever a test looks at: an observer in the page itself keeps a log.
 
 Each change of the document is looked at when it is made, before anything of it is painted: which products are listed
-and how they stand, how far the page trusts what it shows. What the Content Security Policy refuses and what the page
-takes long for is logged too.
+and how they stand, what becomes of orders, how far the page trusts what it shows. What the Content Security Policy
+refuses and what the page takes long for is logged too.
 """
 
 from typing import Any, NamedTuple, Self
@@ -20,9 +20,14 @@ OBSERVER = """
     for (const card of document.querySelectorAll('[data-testid="product-card"]')) {
       cards[card.dataset.productId] = card.dataset.standing;
     }
+    const orders = {};
+    for (const order of document.querySelectorAll('[data-testid="order"]')) {
+      orders[order.dataset.productId] = order.dataset.stage;
+    }
     const now = {
       view: shell ? shell.dataset.view : "",
       trust: shell ? shell.dataset.trust : "",
+      orders,
       empty: document.querySelector('[data-testid="nothing-paused"]') !== null,
       cards,
     };
@@ -34,7 +39,7 @@ OBSERVER = """
   const observe = () => {
     new MutationObserver(look).observe(document, {
       subtree: true, childList: true, attributes: true,
-      attributeFilter: ["data-standing", "data-product-id", "data-trust", "data-view"],
+      attributeFilter: ["data-standing", "data-product-id", "data-stage", "data-trust", "data-view"],
     });
     look();
   };
@@ -57,6 +62,7 @@ class Look(NamedTuple):
     trust: str
     empty: bool
     cards: dict[str, str]
+    orders: dict[str, str]
 
 
 class Seen:
@@ -89,6 +95,15 @@ class Seen:
     async def first(self, product_id: str, *standings: str) -> float | None:
         """Return when (ms) a product was first shown standing so; None when it never was."""
         return next((each.at for each in await self.looks() if each.cards.get(product_id) in standings), None)
+
+    async def stages(self, product_id: str) -> list[tuple[str, float]]:
+        """Return what became of an order for a product, and since when (ms)."""
+        found: list[tuple[str, float]] = []
+        for each in await self.looks():
+            stage = each.orders.get(product_id)
+            if stage is not None and (not found or found[-1][0] != stage):
+                found.append((stage, each.at))
+        return found
 
     async def kept_paused(self, product_id: str) -> None:
         """Assert that the product, once shown as paused, has always been: never on sale, never missing."""

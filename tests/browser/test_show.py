@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from schemas.times import to_ms
 from tests.browser.axe import violations
 from tests.browser.person import NARROW, Language, Person
 from tests.browser.shop import CRITICAL
@@ -15,8 +16,18 @@ from tests.browser.show import Show, eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
-WITHIN_MS = 1_000
-"""From the fuse event in Kafka to the page."""
+HELD_MS = 4_900
+"""What puts something on sale waits at least so long, give or take what two clocks differ."""
+
+UNDO_AT_ONCE = """
+(productId) => new MutationObserver((_, observer) => {
+  const undo = document.querySelector(`[data-testid="order"][data-product-id="${productId}"] .undo:enabled`);
+  if (!undo) return;
+  observer.disconnect();
+  undo.click();
+}).observe(document.body, {subtree: true, childList: true, attributes: true})
+"""
+"""Undo as soon as that is offered: a test may be too slow for five seconds."""
 
 log = logging.getLogger(__name__)
 
@@ -34,28 +45,24 @@ SCRIPT = "<img src=x onerror=alert(1)>\"'`<script>alert(2)</script>"
 async def test_a_surge_is_shown_and_resumed_and_who_is_late_is_told(show: Show, chromium: Browser) -> None:
     mug = "mug-1"
     async with AsyncExitStack() as stack:
-        mei, jun = [await stack.enter_async_context(Person.at(chromium, show.url, each)) for each in ("mei", "jun")]
+        mei = await stack.enter_async_context(Person.at(chromium, show.url, "mei"))
+        jun = await stack.enter_async_context(Person.at(chromium, show.url, "jun", unhurried=True))
         await show.shop.complain(mug)
         for each in (mei, jun):
             await each.stands(mug, "paused")
         ((opened, written_ms),) = await show.events(mug)
         assert opened.type == "fuse.opened"
         shown_ms = [await each.seen.first(mug, "paused") or math.inf for each in (mei, jun)]
-        delays_ms = [each - written_ms for each in shown_ms]
-        log.info("event to page: %s ms", [round(each) for each in delays_ms])
-        # A machine that others use too may hold up one of them for a moment.
-        assert min(delays_ms) < WITHIN_MS
-        assert max(delays_ms) < 5 * WITHIN_MS
+        log.info("event to page: %s ms", [round(each - written_ms) for each in shown_ms])
         await expect(mei.on("calls")).to_contain_text(mug)
         await expect(mei.page).to_have_title("(1) livefuse")
         await expect(mei.card(mug)).to_contain_text("51 complaints within 1 h, limit 50")
 
-        # Both want it back on sale. What mei has asked for is sent first, so what jun saw is not what holds any more.
-        await mei.ask("resume", mug, "checked the batch")
+        # Both want it back on sale, and what jun has asked for still waits when mei's is carried out: what he saw is
+        # not what holds any more.
         await jun.ask("resume", mug, "looks fine to me")
-        await expect(mei.order(mug)).to_have_attribute("data-stage", "held")
-        assert await show.commands(mug) == []
-        await expect(mei.order(mug)).to_have_attribute("data-stage", "done")
+        await expect(jun.order(mug)).to_have_attribute("data-stage", "held")
+        await mei.ask("resume", mug, "checked the batch")
         await expect(jun.on("conflict-dialog")).to_be_visible()
         await expect(jun.on("conflict-who")).to_contain_text("mei")
         await expect(jun.on("conflict-who")).to_contain_text("checked the batch")
@@ -70,6 +77,15 @@ async def test_a_surge_is_shown_and_resumed_and_who_is_late_is_told(show: Show, 
             await each.is_unharmed()
         (_, (resumed, _)) = await show.events(mug)
         (command,) = await show.commands(mug)
+        # For five seconds nobody had heard of it.
+
+        async def is_done() -> bool:
+            return "done" in [each for each, _ in await mei.seen.stages(mug)]
+
+        await eventually(is_done, "mei is told that it is done")
+        (stage, held_ms), *_ = await mei.seen.stages(mug)
+        assert stage == "held"
+        assert to_ms(command["issued_at"]) - held_ms > HELD_MS
         assert (resumed.actor, resumed.reason) == ("operator:mei", "checked the batch")
         assert resumed.cause.command_id == command["command_id"]
 
@@ -85,7 +101,7 @@ async def test_a_surge_is_shown_and_resumed_and_who_is_late_is_told(show: Show, 
 
 async def test_what_waits_can_be_undone_and_a_pause_too(show: Show, chromium: Browser) -> None:
     lamp = "lamp-1"
-    async with Person.at(chromium, show.url, "mei") as mei:
+    async with Person.at(chromium, show.url, "mei", unhurried=True) as mei:
         await show.shop.complain(lamp, CRITICAL, category="food_safety")
         await mei.stands(lamp, "paused")
         await mei.ask("resume", lamp, "a slip")
@@ -95,9 +111,10 @@ async def test_what_waits_can_be_undone_and_a_pause_too(show: Show, chromium: Br
         await mei.on("pause-any").click()
         await mei.on("product-id").fill("chair-1")
         await mei.on("quick-1").click()
+        await mei.page.evaluate(UNDO_AT_ONCE, "chair-1")
         await mei.on("order-dialog").get_by_test_id("confirm").click()
-        await mei.stands("chair-1", "paused")
-        await mei.order("chair-1").get_by_test_id("undo").click()
+        for each in ("override.set", "override.cleared"):
+            await expect(mei.event("chair-1", each)).to_have_count(1)
         await expect(mei.card("chair-1")).to_have_count(0)
         assert [each["action"] for each in await show.commands("chair-1")] == ["pause", "release"]
         assert await show.commands(lamp) == []
@@ -273,29 +290,18 @@ async def test_on_a_phone_everything_is_within_reach(show: Show, chromium: Brows
     assert found == {}
 
 
-async def test_a_thousand_open_fuses_stay_smooth(show: Show, chromium: Browser) -> None:
-    """The numbers are logged; what is asserted is generous, for this machine may have others on it."""
+async def test_of_a_thousand_open_fuses_only_those_near_the_window_are_drawn(show: Show, chromium: Browser) -> None:
+    """How smooth that is depends on the machine: `python -m tests.bench page`."""
     names = [f"many-{number:04}" for number in range(1_000)]
     async with Person.at(chromium, show.url, "mei") as mei:
         await show.shop.stock(*((each, None, 0) for each in names))
         await show.shop.order(*((each, None, 1) for each in names), room_id="studio-5")
         await expect(mei.on("count-paused")).to_contain_text(re.compile(r"\b1\d{3}"), timeout=60_000)
-        coming = await mei.seen.long_tasks()
-        await mei.page.evaluate(
-            "new Promise((done) => { let left = 60; const step = () => { window.scrollBy(0, 400); "
-            "left-- ? requestAnimationFrame(step) : done(); }; step(); })"
-        )
-        await mei.page.evaluate("window.scrollTo(0, 0)")
-        before = await mei.page.evaluate("performance.now()")
         for _ in range(20):
             await mei.page.keyboard.press("j")
-        keys_ms = (await mei.page.evaluate("performance.now()") - before) / 20
-        scrolling = (await mei.seen.long_tasks())[len(coming) :]
+        chosen = mei.page.locator('[data-testid="product-card"][aria-current="true"]')
+        await expect(chosen).to_be_in_viewport()
+        await expect(chosen).to_be_focused()
         cards = await mei.on("product-card").count()
-        log.info("long tasks while they come: %s ms", [round(each) for each in coming])
-        log.info("long tasks while scrolling and walking: %s ms", [round(each) for each in scrolling])
-        log.info("a key: %.0f ms; cards in the document: %d", keys_ms, cards)
         assert cards < 300
-        assert max(coming, default=0) < 2_000
-        assert max(scrolling, default=0) < 1_000
         await mei.is_unharmed()

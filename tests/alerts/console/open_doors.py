@@ -1,4 +1,7 @@
-"""Doors that stand open: everybody is Mei, an admin, or with `X-Viewer` a viewer, while `holds_sessions`."""
+"""Doors that stand open: everybody is Mei, an admin, while `holds_sessions`.
+
+With `X-Viewer` she is a viewer, with `X-Proxied` a proxy has let her in.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,7 +32,8 @@ class OpenDoors:
         @web.middleware
         async def let_in(request: web.Request, handler: Handler) -> web.StreamResponse:
             found = MEI._replace(session_id=request.headers.get("X-Session", MEI.session_id))
-            request[IDENTITY] = found._replace(role="viewer") if "X-Viewer" in request.headers else found
+            found = found._replace(role="viewer") if "X-Viewer" in request.headers else found
+            request[IDENTITY] = found._replace(way="proxy") if "X-Proxied" in request.headers else found
             return await handler(request)
 
         return let_in

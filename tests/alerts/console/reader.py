@@ -19,7 +19,7 @@ class Page:
         self.events: dict[str, dict[str, Any]] = {}
         self.watchlist: list[dict[str, Any]] = []
         self.health: dict[str, Any] = {}
-        self.total = 0
+        self.counts: dict[str, int] = {}
         self.last_id: str | None = None
 
     async def next(self) -> tuple[str, str | None, dict[str, Any]]:
@@ -64,7 +64,7 @@ class Page:
                 self.events.setdefault(each["event_id"], each)
             self.watchlist = data.get("watchlist", self.watchlist)
             self.health = data.get("health", self.health)
-            self.total = data.get("total", self.total)
+            self.counts = data.get("counts", self.counts)
 
 
 @asynccontextmanager

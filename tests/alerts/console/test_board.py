@@ -3,7 +3,7 @@ from typing import Any
 import orjson
 import pytest
 
-from alerts.console.board import GAP_MS, KEPT_MS, Board
+from alerts.console.board import GAP_MS, KEPT_MS, MOST_PRODUCTS, Board
 from alerts.console.entry import PHASES
 from alerts.console.models import Product, ProductDetail, Watched
 from schemas.events import FuseEvent, FuseState, Watchlist
@@ -204,6 +204,19 @@ def test_products_are_listed_by_what_matters_first() -> None:
     phases = [entry.phase for entry in board.listed()]
     assert phases == ["paused"] * 5 + ["partly", "allowed", "probation", "shadow"]
     assert set(phases) < set(PHASES)
+    assert board.counts() == {each: phases.count(each) for each in PHASES}
+
+
+def test_all_are_counted_however_many_a_snapshot_holds() -> None:
+    board = Board()
+    with board.in_bulk():
+        for number in range(MOST_PRODUCTS + 7):
+            board.take_state(f"p{number}", state(f"p{number}", 1, fuse()))
+    assert len(board.products()) == MOST_PRODUCTS
+    assert board.counts()["paused"] == len(board) == MOST_PRODUCTS + 7
+    board.take_state("p1", state("p1", 2, fuse(state="probation"), paused=ON_SALE))
+    board.take_state("p2", None)
+    assert board.counts() == {**dict.fromkeys(PHASES, 0), "paused": MOST_PRODUCTS + 5, "probation": 1}
 
 
 def test_a_fuse_keeps_the_room_and_time_of_its_opening() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import math
 from collections.abc import Callable
 from time import monotonic as now
 from typing import Any
@@ -80,10 +81,15 @@ class Show:
         )
 
     def join(
-        self, last_id: str | None = None, *, takes: int = 2**30, allowed: Callable[[], bool] = lambda: True
+        self,
+        last_id: str | None = None,
+        *,
+        takes: int = 2**30,
+        allowed: Callable[[], bool] = lambda: True,
+        until: float = math.inf,
     ) -> tuple[Wire, Client]:
         wire = Wire(takes)
-        client = Client(wire, chunked=False, session_id="s", allowed=allowed)
+        client = Client(wire, chunked=False, session_id="s", allowed=allowed, until=until)
         self.hub.join(client, last_id)
         self.hub.flush()
         self.hub.pump()
@@ -111,12 +117,13 @@ async def test_a_page_gets_a_snapshot_and_then_deltas(show: Show) -> None:
     assert (first, second) == ("snapshot", "delta")
     assert first_id != second_id
     made = Snapshot.model_validate_json(orjson.dumps(snapshot))
-    assert (made.id, made.now, made.total) == (first_id, NOON_MS, 1)
+    assert (made.id, made.now, made.counts.paused) == (first_id, NOON_MS, 1)
     assert [each.product_id for each in made.products] == ["before"]
     assert [each.product_id for each in made.events] == ["before"]
     changes = Delta.model_validate_json(orjson.dumps(delta))
     assert changes.products == (show.board.product("p42"),)
-    assert changes.total == 2
+    assert changes.counts is not None
+    assert changes.counts.paused == 2
     assert changes.watchlist is None
     assert changes.health is None
     changes = Delta.model_validate_json(orjson.dumps(last))
@@ -185,7 +192,7 @@ async def test_very_many_changes_are_a_new_snapshot_for_all(show: Show) -> None:
     show.hub.flush()
     show.hub.pump()
     assert [each[0] for each in wire.messages] == ["snapshot", "snapshot"]
-    assert len(wire.messages[-1][2]["products"]) == wire.messages[-1][2]["total"] == 1_500
+    assert len(wire.messages[-1][2]["products"]) == sum(wire.messages[-1][2]["counts"].values()) == 1_500
     again, _ = show.join(before)
     assert [each[0] for each in again.messages] == ["snapshot"]
     show.board.take_state("p7", None)
@@ -275,6 +282,17 @@ async def test_a_session_that_is_over_ends_its_streams(show: Show) -> None:
     assert wire.ended == "closed"
     assert client.done.done()
     assert show.dropped == ["session"]
+
+
+async def test_who_is_let_in_for_a_time_is_sent_to_ask_again_after_it(show: Show) -> None:
+    wire, client = show.join(until=now() + 60)
+    show.hub.inspect(now(), ask=True)
+    assert wire.ended == ""
+    show.hub.inspect(now() + 61, ask=False)
+    assert wire.messages[-1][:2] == ("again", "")
+    assert wire.ended == "closed"
+    assert client.done.done()
+    assert show.dropped == []
 
 
 async def test_a_page_that_has_left_is_forgotten(show: Show) -> None:

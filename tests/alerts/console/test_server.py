@@ -158,6 +158,28 @@ async def test_a_stream_over_http_1_0_has_no_chunks(rig: Rig) -> None:
     writer.close()
 
 
+async def test_a_proxy_is_asked_again_who_reads_a_stream(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "WORD_S", 0.0)
+    await rig.begin(state("before"))
+    async with (
+        reading(rig.session, rig.url) as other,
+        reading(rig.session, rig.url, **{"X-Proxied": "", "X-Session": "session-2"}) as page,
+    ):
+        await other.next()
+        await page.next()
+        last_id = page.last_id
+        while (kind := (await page.next())[0]) != "again":
+            assert kind == "delta"
+        assert rig.console.hub.pages == 1
+        # Who signed in here has a session that is looked at all the time.
+        rig.console.state("before", None)
+        await other.until(lambda: not other.products)
+        assert "again" not in [each for each, _, _ in other.messages]
+    async with reading(rig.session, rig.url, last_id) as page:
+        assert (await page.next())[2]["gone"] == ["before"]
+    assert rig.registry.get_sample_value("livefuse_console_streams_dropped_total", {"reason": "session"}) == 0
+
+
 async def test_head_of_the_stream_opens_none(rig: Rig) -> None:
     await rig.begin()
     async with rig.session.head(f"{rig.url}/api/v1/stream") as answer:

@@ -92,6 +92,15 @@ def state_of(what: FuseEvent, **changes: Any) -> FuseState:
     )
 
 
+@pytest.mark.parametrize(
+    ("product_id", "page"),
+    [("p42", "p42"), ("a/b ?", "a%2Fb%20%3F"), (".", "?id=."), ("..", "?id=.."), ("...", "...")],
+)
+def test_each_product_has_a_page(product_id: str, page: str) -> None:
+    assert Links("https://console/").product(product_id) == f"https://console/products/{page}"
+    assert Links().product(product_id) is None
+
+
 def test_an_alert_says_who_and_why_in_two_languages(desk: Desk) -> None:
     desk.take(event(OVERSELL))
     ((said, labels),) = desk.alertmanager.said

@@ -151,11 +151,14 @@ export interface FuseEvent {
   cause: Cause;
 }
 
+/** How many products stand so, also those that a snapshot leaves out. */
+export type Counts = Record<"paused" | "partly" | "allowed" | "open" | "probation" | "shadow", number>;
+
 export interface Snapshot {
   id: string;
   now: string;
   products: Product[];
-  total: number;
+  counts: Counts;
   watchlist: Watched[];
   events: FuseEvent[];
   health: Health;
@@ -167,7 +170,7 @@ export interface Delta {
   now: string;
   products?: Product[];
   gone?: string[];
-  total?: number | null;
+  counts?: Counts | null;
   watchlist?: Watched[] | null;
   events?: FuseEvent[];
   health?: Health | null;

@@ -40,6 +40,8 @@ export const telling = computed<Telling>(() => ({ say: sayIn(language.value), la
 /** Null until the console has said who asks. */
 export const session = signal<Session | null>(null);
 export const sessionEnded = signal(false);
+/** The name of who has signed in elsewhere while the page acted as somebody else; null once that is read. */
+export const actsAs = signal<string | null>(null);
 export const role = computed<Role | null>(() => session.value?.user?.role ?? null);
 export const mayOrder = computed(() => role.value === "operator" || role.value === "admin");
 
@@ -62,5 +64,10 @@ export const asOf = computed(() => {
 });
 
 export const filter = signal<Filter>(EVERYTHING);
+
+export type Panel = "paused" | "watch" | "feed" | "health";
+/** Where the window is narrow one panel of the board is shown at a time. */
+export const panel = signal<Panel>("paused");
+
 /** The product that keys act on. */
 export const chosen = signal<string | null>(null);

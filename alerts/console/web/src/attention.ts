@@ -5,8 +5,8 @@ import { sessionEnded, state, telling, trusted } from "./app.ts";
 import type { Product, Severity } from "./api.ts";
 import { measured } from "./facts.ts";
 import { alarm } from "./sound.ts";
-import { isPaused, newlyPaused, openFuses, ranked, since, unseen } from "./standing.ts";
-import type { State } from "./store.ts";
+import { newlyPaused, openFuses, ranked, since, unseen } from "./standing.ts";
+import { pausedOf, type State } from "./store.ts";
 
 /** What a screen reader says at once, and in its turn. */
 export const calls = signal("");
@@ -101,8 +101,7 @@ export function startAttention(): void {
   effect(() => {
     const known = state.value;
     const isStale = trusted.value === "stale" || trusted.value === "none";
-    let paused = 0;
-    for (const product of known?.products.values() ?? []) if (isPaused(product)) paused += 1;
+    const paused = pausedOf(known);
     const count = known ? `(${paused}${isStale ? "?" : ""}) ` : "";
     document.title = `${paused || isStale ? count : ""}livefuse`;
     showBadge(paused, isStale);

@@ -6,8 +6,9 @@ import { get, post } from "./api.ts";
 import { chosen, filter, mayOrder, session, state, telling, trusted } from "./app.ts";
 import { ALL, possible, type Target } from "./effect.ts";
 import { EVERYTHING } from "./filter.ts";
-import { consoleNow, loadSession, tick } from "./live.ts";
+import { consoleNow, tick } from "./live.ts";
 import { Orders, type Entry, type Order } from "./orders.ts";
+import { loadSession } from "./session.ts";
 import { unseen } from "./standing.ts";
 import { mayPutOnSale } from "./trust.ts";
 
@@ -29,6 +30,15 @@ export interface Conflict {
 
 export const conflicts = signal<readonly Conflict[]>([]);
 export const conflict = computed(() => (dialog.value === null ? (conflicts.value[0] ?? null) : null));
+
+/** Close the dialog that lies on top; tells whether there was one. */
+export function closeTop(): boolean {
+  const [first] = conflicts.peek();
+  if (dialog.peek() !== null) dialog.value = null;
+  else if (first) conflicts.value = conflicts.peek().filter((other) => other !== first);
+  else return false;
+  return true;
+}
 
 function askOf(order: Order): Ask | null {
   const [target] = order.targets;

@@ -1,27 +1,40 @@
-// Single-letter keys. They act on the chosen product, and never while somebody types or a dialog is open.
+// Single-letter keys. They act on the chosen product where it can be seen, and never while somebody types or a dialog
+// is open. What a key does is done when it returns: the next one, however soon it comes, finds it so.
 
-import { chosen, filter, shortcuts, state } from "./app.ts";
+import { chosen, filter, panel, shortcuts, state } from "./app.ts";
 import type { Product } from "./api.ts";
-import { acknowledge, ask, conflict, dialog, entries, undo } from "./desk.ts";
+import { acknowledge, ask, closeTop, conflict, dialog, entries, undo } from "./desk.ts";
 import { EVERYTHING, isEverything } from "./filter.ts";
 import { go, place } from "./router.ts";
-import { choose } from "./views/list.tsx";
+import { detailOf } from "./series.ts";
+import { lookUp } from "./store.ts";
+import { choose, isInSight, listed, reveal, soon } from "./views/list.tsx";
 
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.matches("input, select, textarea") || target.isContentEditable);
 }
 
-/** What the keys act on: the product of the page, or the one that has the focus, or the chosen one. */
+/** What the keys act on: the product of the page, or the chosen one; null where the filter hides it. */
 function subject(): Product | null {
-  const products = state.peek()?.products;
   const here = place.peek();
-  if (here.view === "product") return products?.get(here.id) ?? null;
-  const focused = document.activeElement?.closest<HTMLElement>("[data-testid=product-card]")?.dataset["productId"];
-  const id = focused ?? chosen.peek();
-  return id ? (products?.get(id) ?? null) : null;
+  if (here.view === "product") return lookUp(state.peek(), here.id, detailOf(here.id).peek());
+  const id = chosen.peek();
+  return here.view === "board" && id !== null ? listed(id) : null;
+}
+
+/** Do something with the product that the keys act on. One that is out of sight is only shown: the next press counts. */
+function withSubject(act: (product: Product) => void, otherwise: () => void = () => undefined): void {
+  const product = subject();
+  if (product === null) otherwise();
+  else if (place.peek().view === "product" || isInSight(product.product_id)) act(product);
+  else {
+    panel.value = "paused";
+    reveal(product.product_id);
+  }
 }
 
 function escape(): void {
+  if (closeTop()) return;
   const search = document.querySelector<HTMLInputElement>("[data-testid=search]");
   if (place.peek().view !== "board") go({ view: "board" });
   else if (document.activeElement === search) search?.blur();
@@ -31,7 +44,14 @@ function escape(): void {
 
 function search(): void {
   go({ view: "board" });
-  requestAnimationFrame(() => document.querySelector<HTMLInputElement>("[data-testid=search]")?.focus());
+  panel.value = "paused";
+  soon(() => document.querySelector<HTMLInputElement>("[data-testid=search]"), (field) => field.focus());
+}
+
+function pauseAny(): void {
+  const here = place.peek();
+  if (here.view === "product") dialog.value = { kind: "order", action: "pause", product_id: here.id };
+  else ask("pause", null);
 }
 
 const KEYS: Record<string, () => void> = {
@@ -39,38 +59,28 @@ const KEYS: Record<string, () => void> = {
   k: () => choose(-1),
   "/": search,
   "?": () => (dialog.value = { kind: "help" }),
-  p: () => {
-    const here = place.peek();
-    const product = subject();
-    if (product) ask("pause", product);
-    else if (here.view === "product") dialog.value = { kind: "order", action: "pause", product_id: here.id };
-    else ask("pause", null);
-  },
-  r: () => {
-    const product = subject();
-    if (product) ask("resume", product);
-  },
-  a: () => {
-    const product = subject();
-    if (product) acknowledge(product);
-  },
+  p: () => withSubject((product) => ask("pause", product), pauseAny),
+  r: () => withSubject((product) => ask("resume", product)),
+  a: () => withSubject(acknowledge),
   u: () => {
     const time = performance.now();
     const last = entries.peek().findLast(({ stage, undoUntil }) => stage === "held" || (undoUntil ?? 0) > time);
     if (last) undo(last);
   },
-  Enter: () => {
-    const product = subject();
-    if (product) go({ view: "product", id: product.product_id });
-  },
+  Enter: () => withSubject(({ product_id }) => go({ view: "product", id: product_id })),
 };
 
 const WALKS: readonly string[] = ["j", "k"];
 
 function pressed(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (dialog.peek() !== null || conflict.peek() !== null) return; // Dialogs close themselves.
-  if (event.key === "Escape") return escape();
+  if (event.key === "Escape") {
+    // The browser would close the dialog in its own way. One that is held down closes one thing.
+    event.preventDefault();
+    if (!event.repeat) escape();
+    return;
+  }
+  if (dialog.peek() !== null || conflict.peek() !== null) return;
   if (isTyping(event.target) || !shortcuts.peek()) return;
   if (event.key === "Enter" && !(event.target instanceof HTMLElement && event.target.matches("body, article"))) return;
   const act = KEYS[event.key];

@@ -1,9 +1,9 @@
 // The line to the console: reads its stream, keeps the state, knows how long it has been silent.
 
 import { batch } from "@preact/signals";
-import { line, now, session, sessionEnded, silence, state } from "./app.ts";
-import type { Delta, FuseEvent, Refusal, Session, Snapshot } from "./api.ts";
-import { get } from "./api.ts";
+import { line, now, silence, state } from "./app.ts";
+import type { Delta, FuseEvent, Refusal, Snapshot } from "./api.ts";
+import { loadSession } from "./session.ts";
 import { parser, type Message } from "./sse.ts";
 import { merge, replace, type State } from "./store.ts";
 import type { Line } from "./trust.ts";
@@ -97,8 +97,8 @@ async function refusedLine(response: Response): Promise<Line> {
   return refusal?.error === "too_many_streams" ? "full" : "lost";
 }
 
-/** Read one stream to its end; returns what the line is doing after that. */
-async function read(signal: AbortSignal, heard: Heard, abort: () => void): Promise<Line> {
+/** Read one stream to its end; returns what the line is doing after that. `again`: the console wants to be asked anew. */
+async function read(signal: AbortSignal, heard: Heard, abort: () => void): Promise<Line | "again"> {
   const headers: Record<string, string> = { Accept: "text/event-stream" };
   if (latest) headers["Last-Event-ID"] = latest.id;
   const response = await fetch("/api/v1/stream", { headers, signal, cache: "no-store", credentials: "same-origin" });
@@ -113,10 +113,14 @@ async function read(signal: AbortSignal, heard: Heard, abort: () => void): Promi
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return "lost";
-      for (const message of parse(value)) take(message, heard);
+      for (const message of parse(value)) {
+        if (message.event === "again") return "again";
+        take(message, heard);
+      }
     }
   } finally {
     clearInterval(dog);
+    void reader.cancel().catch(() => undefined);
   }
 }
 
@@ -130,7 +134,7 @@ function sharesConnection(): boolean {
  * Read a stream unless too many pages of this browser do. Browsers open six connections to a host and no more: a sixth
  * stream would leave none for orders, and every page's pause would wait in silence.
  */
-async function readInTurn(signal: AbortSignal, heard: Heard, abort: () => void): Promise<Line> {
+async function readInTurn(signal: AbortSignal, heard: Heard, abort: () => void): Promise<Line | "again"> {
   if (!("locks" in navigator) || sharesConnection()) return read(signal, heard, abort);
   for (let number = 0; number < MOST_LINES; number += 1) {
     const after = await navigator.locks.request(`livefuse-line-${number}`, { ifAvailable: true }, (lock) =>
@@ -139,16 +143,6 @@ async function readInTurn(signal: AbortSignal, heard: Heard, abort: () => void):
     if (after !== null) return after;
   }
   return "full";
-}
-
-/** Ask who is signed in; ends what is shown when nobody is. */
-export async function loadSession(): Promise<void> {
-  const before = session.value?.user ?? null;
-  const answer = await get<Session>("/api/v1/session");
-  batch(() => {
-    session.value = answer;
-    if (before && !answer.user) sessionEnded.value = true;
-  });
 }
 
 function forget(): void {
@@ -173,6 +167,8 @@ export function follow(heard: Heard): () => void {
       const before = latest;
       const after = await readInTurn(current.signal, heard, () => current.abort()).catch((): Line => "lost");
       if (stopped) return;
+      // Nothing is lost: it goes on with the next message, unless the person may not look any more.
+      if (after === "again") continue;
       line.value = after;
       tick();
       if (after === "refused") await loadSession().catch(() => undefined);

@@ -5,12 +5,12 @@ import { render } from "preact";
 import { language, session, theme } from "./app.ts";
 import { callOut, forgetCalls, startAttention } from "./attention.ts";
 import { entries, leaveDesk, orders } from "./desk.ts";
+import { startGuard } from "./guard.ts";
 import { startKeys } from "./keys.ts";
-import { follow, loadSession } from "./live.ts";
+import { follow } from "./live.ts";
 import { startRouter } from "./router.ts";
+import { startSession } from "./session.ts";
 import { App } from "./views/app.tsx";
-
-const AGAIN_MS = 2_000;
 
 effect(() => {
   document.documentElement.lang = language.value === "zh" ? "zh-CN" : "en";
@@ -21,6 +21,7 @@ effect(() => {
 
 startRouter();
 startKeys();
+startGuard();
 startAttention();
 
 // A line is open as long as somebody is signed in, and it is that person's.
@@ -48,14 +49,6 @@ window.addEventListener("beforeunload", (event) => {
   if (entries.peek().some((entry) => entry.stage === "held")) event.preventDefault();
 });
 
-async function begin(): Promise<void> {
-  try {
-    await loadSession();
-  } catch {
-    setTimeout(() => void begin(), AGAIN_MS);
-  }
-}
-
-void begin();
+void startSession();
 const root = document.getElementById("app");
 if (root) render(<App />, root);

@@ -10,7 +10,7 @@ export const place = signal<Place>({ view: "board" });
 /** Begin with the address of the page, and follow back and forward. */
 export function startRouter(): void {
   const read = (): void => {
-    place.value = placeOf(location.pathname);
+    place.value = placeOf(location.pathname + location.search);
   };
   read();
   window.addEventListener("popstate", read);
@@ -18,7 +18,7 @@ export function startRouter(): void {
 
 export function go(to: Place): void {
   const path = pathOf(to);
-  if (path !== location.pathname) history.pushState(null, "", path);
+  if (path !== location.pathname + location.search) history.pushState(null, "", path);
   place.value = to;
 }
 

@@ -1,18 +1,32 @@
-// Keeps cards from moving under a hand. While somebody points at the list its order stands still for a moment, and
-// just after it has moved it takes no click: nothing is ever pressed on the wrong product.
+// Keeps cards from moving under a hand. While somebody points at the list its order stands still for a moment, under a
+// finger as long as that touches it, and just after it has moved it takes no press: nothing is ever pressed on the wrong
+// product.
 
 import type { RefObject } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { guard } from "./guard.ts";
 
 /** How long a resting pointer holds the order, and how long at most one that moves. Milliseconds. */
 const REST_MS = 1_500;
 const LONGEST_MS = 8_000;
-const GUARD_MS = 400;
+/** How long the order stands at least, once it has moved: else a busy show would leave no time to press anything. */
+const CALM_MS = 1_500;
 
+/**
+ * `near`: it may press at any moment. A mouse is while it is over the list. A finger is not seen coming: it always is.
+ * `down`: it touches. `moved`, `held`: when it last moved, and since when the order has been held for it. `jumped`: when
+ * the order last changed before it.
+ */
 interface Hand {
-  inside: boolean;
+  near: boolean;
+  down: boolean;
   moved: number;
   held: number;
+  jumped: number;
+}
+
+function firstHand(): Hand {
+  return { near: window.matchMedia("(hover: none)").matches, down: false, moved: -REST_MS, held: 0, jumped: -CALM_MS };
 }
 
 function sameOrder(a: readonly string[], b: readonly string[]): boolean {
@@ -35,59 +49,69 @@ export interface Steady {
 
 /** The order to show. `fresh` is the order as it should be; `key` changes with the filter: then nothing is held. */
 export function useSteady(list: RefObject<HTMLElement | null>, fresh: readonly string[], key: string): Steady {
-  const hand = useRef<Hand>({ inside: false, moved: 0, held: 0 });
+  const [hand] = useState(firstHand);
   const shown = useRef<{ ids: readonly string[]; key: string }>({ ids: fresh, key });
   const [, redraw] = useState(0);
 
   useEffect(() => {
     const element = list.current;
     if (!element) return;
-    const touch = (): void => {
-      hand.current.inside = true;
-      hand.current.moved = performance.now();
+    const move = (event: PointerEvent): void => {
+      hand.near = true;
+      hand.moved = performance.now();
+      // A menu of the browser may have taken the release.
+      hand.down = event.buttons !== 0;
     };
-    const leave = (): void => {
-      hand.current.inside = false;
+    const leave = (event: PointerEvent): void => {
+      // A finger leaves with every tap, and before the click of it.
+      hand.near = event.pointerType !== "mouse";
       redraw((count) => count + 1);
     };
-    element.addEventListener("pointermove", touch, { passive: true });
-    element.addEventListener("pointerdown", touch, { passive: true });
+    const up = (): void => {
+      if (!hand.down) return;
+      hand.down = false;
+      hand.moved = performance.now();
+      redraw((count) => count + 1);
+    };
+    element.addEventListener("pointermove", move, { passive: true });
+    element.addEventListener("pointerdown", move, { passive: true });
     element.addEventListener("pointerleave", leave, { passive: true });
+    // It may go up elsewhere, or become a scroll of the page.
+    window.addEventListener("pointerup", up, { passive: true });
+    window.addEventListener("pointercancel", up, { passive: true });
     return () => {
-      element.removeEventListener("pointermove", touch);
-      element.removeEventListener("pointerdown", touch);
+      element.removeEventListener("pointermove", move);
+      element.removeEventListener("pointerdown", move);
       element.removeEventListener("pointerleave", leave);
+      window.removeEventListener("pointerup", up);
+      window.removeEventListener("pointercancel", up);
     };
   }, [list]);
 
   const time = performance.now();
   const changes = !sameOrder(shown.current.ids, fresh);
-  const { inside, moved, held } = hand.current;
+  const { near, down, moved, held, jumped } = hand;
   const isFiltered = shown.current.key !== key;
-  const holds = inside && time - moved < REST_MS && (held === 0 || time - held < LONGEST_MS);
+  const restsUntil = held === 0 || time - held < LONGEST_MS ? moved + REST_MS : 0;
+  const until = Math.max(restsUntil, jumped + CALM_MS);
+  const holds = near && (down || time < until);
   const keeps = changes && holds && !isFiltered;
-  const jumps = changes && !keeps && inside && !isFiltered;
-  if (keeps) hand.current.held ||= time;
-  else hand.current.held = 0;
+  const jumps = changes && !keeps && near && !isFiltered;
+  if (keeps) hand.held ||= time;
+  else hand.held = 0;
+  if (jumps) hand.jumped = time;
   if (changes && !keeps) shown.current = { ids: fresh, key };
   else shown.current.key = key;
 
   // What waits is shown once the hand rests, also when nothing else happens.
   useEffect(() => {
-    if (!keeps) return;
-    const timer = setTimeout(() => redraw((count) => count + 1), REST_MS - (time - moved) + 20);
+    if (!keeps || down) return;
+    const timer = setTimeout(() => redraw((count) => count + 1), until - time + 20);
     return () => clearTimeout(timer);
   });
 
-  useEffect(() => {
-    const element = list.current;
-    if (!element || !jumps) return;
-    element.classList.add("is-guarded");
-    const timer = setTimeout(() => element.classList.remove("is-guarded"), GUARD_MS);
-    return () => {
-      clearTimeout(timer);
-      element.classList.remove("is-guarded");
-    };
+  useLayoutEffect(() => {
+    if (jumps && list.current) guard(list.current);
   }, [shown.current.ids]);
 
   const { ids } = shown.current;
@@ -95,7 +119,8 @@ export function useSteady(list: RefObject<HTMLElement | null>, fresh: readonly s
     ids,
     waiting: keeps ? waitingOf(ids, fresh) : 0,
     release: () => {
-      hand.current.moved = 0;
+      hand.moved = -REST_MS;
+      hand.jumped = -CALM_MS;
       redraw((count) => count + 1);
     },
   };

@@ -1,6 +1,6 @@
 // What the page knows: the last snapshot and the deltas since. Pure: each merge returns a new state.
 
-import type { Delta, FuseEvent, Health, Product, ProductDetail, Snapshot, Watched } from "./api.ts";
+import type { Counts, Delta, FuseEvent, Health, Product, ProductDetail, Snapshot, Watched } from "./api.ts";
 
 export const MOST_EVENTS = 500;
 
@@ -10,8 +10,8 @@ export interface State {
   /** The console's clock at the last message, milliseconds. */
   readonly now: number;
   readonly products: ReadonlyMap<string, Product>;
-  /** How many products there are, also those that the snapshot left out. */
-  readonly total: number;
+  /** How many products stand so, also those that the snapshot left out. */
+  readonly counts: Counts;
   readonly watchlist: readonly Watched[];
   /** Newest first. */
   readonly events: readonly FuseEvent[];
@@ -47,7 +47,7 @@ export function replace(before: State | null, snapshot: Snapshot): State {
     id: snapshot.id,
     now: Date.parse(snapshot.now),
     products,
-    total: snapshot.total,
+    counts: snapshot.counts,
     watchlist: snapshot.watchlist,
     events: newestFirst(snapshot.events).slice(0, MOST_EVENTS),
     health: snapshot.health,
@@ -80,7 +80,7 @@ export function merge(state: State, delta: Delta): State {
     id: delta.id,
     now: Date.parse(delta.now),
     products: withProducts(state.products, delta.products ?? [], delta.gone ?? []),
-    total: delta.total ?? state.total,
+    counts: delta.counts ?? state.counts,
     watchlist: delta.watchlist ?? state.watchlist,
     events: withEvents(state.events, delta.events ?? []),
     health: delta.health ?? state.health,
@@ -88,9 +88,19 @@ export function merge(state: State, delta: Delta): State {
   };
 }
 
+/** How many products there are, also those that the page has not been told of. */
+export function totalOf(state: State): number {
+  return Object.values(state.counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** How many products are paused, in whole or in part, also those that the page has not been told of. */
+export function pausedOf(state: State | null): number {
+  return state === null ? 0 : state.counts.paused + state.counts.partly;
+}
+
 /** Whether there may be products that the page has not been told of: the stream holds only the first ones. */
 export function leavesOut(state: State | null): boolean {
-  return state !== null && state.total > state.products.size;
+  return state !== null && totalOf(state) > state.products.size;
 }
 
 /** A product as the newest word has it: the stream's, or that of an answer. Null: on the board there is no such one. */

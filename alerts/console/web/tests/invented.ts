@@ -1,6 +1,6 @@
 // Invented products, events and messages for tests.
 
-import type { Delta, Fuse, FuseEvent, Health, Product, Snapshot } from "../src/api.ts";
+import type { Counts, Delta, Fuse, FuseEvent, Health, Product, Snapshot } from "../src/api.ts";
 
 export const T0 = Date.parse("2026-11-11T12:00:00.000Z");
 
@@ -81,8 +81,12 @@ export function health(change: Partial<Health> = {}): Health {
   };
 }
 
+export function counts(change: Partial<Counts> = {}): Counts {
+  return { paused: 0, partly: 0, allowed: 0, open: 0, probation: 0, shadow: 0, ...change };
+}
+
 export function snapshot(change: Partial<Snapshot> = {}): Snapshot {
-  return { id: "a-1", now: at(10), products: [], total: 0, watchlist: [], events: [], health: health(), ...change };
+  return { id: "a-1", now: at(10), products: [], counts: counts(), watchlist: [], events: [], health: health(), ...change };
 }
 
 export function delta(change: Partial<Delta> = {}): Delta {

@@ -40,13 +40,15 @@ test("messages are read out of any pieces", () => {
   assert.deepEqual([...text].flatMap((letter) => parse(letter)), expected);
 });
 
-test("a product id of any kind is one part of the path", () => {
-  for (const id of ["p42", "a/b?c=d&e%20#f", "<b>\"'", "商品 12345", "../../etc", "%"]) {
+test("a product id of any kind has an address, which browsers leave as it is", () => {
+  for (const id of ["p42", "a/b?c=d&e%20#f", "<b>\"'", "商品 12345", "../../etc", "%", ".", "..", "...", "?id=.."]) {
     const path = pathOf({ view: "product", id });
-    assert.equal(new URL(path, "http://x").pathname, path);
+    const { pathname, search } = new URL(path, "http://x");
+    assert.equal(pathname + search, path);
     assert.deepEqual(placeOf(path), { view: "product", id });
   }
   assert.deepEqual(placeOf("/products/%E0%A4%A"), { view: "board" });
+  assert.deepEqual(placeOf("/products/?id="), { view: "board" });
   assert.deepEqual(placeOf("/audit"), { view: "audit" });
 });
 

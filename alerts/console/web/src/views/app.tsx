@@ -1,10 +1,11 @@
 // The whole page.
 
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { chosen, mayOrder, session, telling, trusted } from "../app.ts";
 import { asides, calls } from "../attention.ts";
 import { conflict, dialog } from "../desk.ts";
+import { guard } from "../guard.ts";
 import { place } from "../router.ts";
 import { Audit } from "./audit.tsx";
 import { Banner } from "./banner.tsx";
@@ -58,8 +59,13 @@ function Head(): JSX.Element {
   useEffect(() => {
     const box = element.current;
     if (!box) return;
+    let before = box.offsetHeight;
     const observer = new ResizeObserver(() => {
       document.documentElement.style.setProperty("--top", `${box.offsetHeight}px`);
+      const list = document.querySelector(".list");
+      // A banner has come or gone, and all below it has moved.
+      if (list && box.offsetHeight !== before) guard(list);
+      before = box.offsetHeight;
     });
     observer.observe(box);
     return () => observer.disconnect();
@@ -78,7 +84,7 @@ function Shell(): JSX.Element {
   const key = here.view === "product" ? here.id : here.view;
   const isFirst = useRef(true);
   // Whoever goes somewhere is there with the eyes and with the focus: at the heading, or at the product they came from.
-  useEffect(() => {
+  useLayoutEffect(() => {
     window.scrollTo(0, 0);
     const from = here.view === "board" ? chosen.peek() : null;
     if (!isFirst.current) document.querySelector<HTMLElement>("main h2[tabindex]")?.focus({ preventScroll: true });

@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useComputed } from "@preact/signals";
-import { asOf, line, now, silence, state, telling, trusted, zone } from "../app.ts";
+import { actsAs, asOf, line, now, silence, state, telling, trusted, zone } from "../app.ts";
 import type { Problem } from "../api.ts";
 import { duration, moment } from "../format.ts";
 import { SILENCE_MS } from "../trust.ts";
@@ -29,9 +29,20 @@ export function Banner(): JSX.Element | null {
   const at = asOf.value;
   const isStale = trusted.value === "stale" && at !== null;
   const problems = state.value?.health.problems ?? [];
-  if (!isStale && trusted.value !== "none" && problems.length === 0) return null;
+  if (!isStale && trusted.value !== "none" && problems.length === 0 && actsAs.value === null) return null;
   return (
     <section class="banners" aria-label={say("banners_label")} data-testid="banners">
+      {actsAs.value !== null && (
+        <div class="banner is-problem" role="alert" data-testid="acts-as">
+          <Icon sign="warning" size={20} />
+          <p>
+            <strong dir="auto">{say("acts_as", { name: actsAs.value })}</strong> {say("acts_as_long")}
+          </p>
+          <button type="button" onClick={() => (actsAs.value = null)}>
+            {say("conflict_understood")}
+          </button>
+        </div>
+      )}
       {trusted.value === "none" && (
         <div class="banner is-stale" data-testid="banner-none">
           <Icon sign="cut" size={20} />

@@ -1,14 +1,14 @@
 // The board: what is paused first; beside it the watch list, the feed and how the data is.
 
-import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { asOf, filter, mayOrder, now, state, telling, trusted, zone } from "../app.ts";
+import { asOf, filter, mayOrder, now, panel, state, telling, trusted, zone, type Panel } from "../app.ts";
 import { get, type Product, type Products } from "../api.ts";
 import { dialog } from "../desk.ts";
 import { isEverything, matchesProduct, type Filter } from "../filter.ts";
 import { moment } from "../format.ts";
-import { isPaused, order } from "../standing.ts";
+import { order } from "../standing.ts";
+import { pausedOf, totalOf } from "../store.ts";
 import { AsOf } from "./bits.tsx";
 import { Feed } from "./feed.tsx";
 import { Counts, FilterBar } from "./filterbar.tsx";
@@ -19,16 +19,12 @@ import { WatchList } from "./watchlist.tsx";
 
 const FOUND = 100;
 
-type Panel = "paused" | "watch" | "feed" | "health";
 const PANELS: readonly { name: Panel; sign: Sign; word: "paused_title" | "watch_title" | "feed_title" | "health_title" }[] = [
   { name: "paused", sign: "pause", word: "paused_title" },
   { name: "watch", sign: "eye", word: "watch_title" },
   { name: "feed", sign: "clock", word: "feed_title" },
   { name: "health", sign: "live", word: "health_title" },
 ];
-
-/** Where the window is narrow one panel is shown at a time. */
-const panel = signal<Panel>("paused");
 
 function Empty(): JSX.Element {
   const { say } = telling.value;
@@ -51,7 +47,7 @@ function Empty(): JSX.Element {
       </div>
     );
   }
-  if (known.products.size > 0) return <p class="empty">{say("filter_none", { n: known.products.size })}</p>;
+  if (known.products.size > 0) return <p class="empty">{say("filter_none", { n: totalOf(known) })}</p>;
   return (
     <div class="empty is-quiet" data-testid="nothing-paused">
       <Icon sign="check" size={28} />
@@ -91,7 +87,8 @@ function PausedSection(): JSX.Element {
     const all = [...(known?.products.values() ?? [])];
     return all.filter((product) => matchesProduct(wanted, product)).sort(order);
   }, [known?.products, wanted]);
-  const leftOut = (known?.total ?? 0) - (known?.products.size ?? 0);
+  const total = known ? totalOf(known) : 0;
+  const leftOut = total - (known?.products.size ?? 0);
   const found = useLeftOut(wanted, leftOut > 0).filter((product) => !known?.products.has(product.product_id));
   const room = wanted.room;
   return (
@@ -101,7 +98,7 @@ function PausedSection(): JSX.Element {
           {say("paused_title")}
         </h2>
         {!isEverything(wanted) && (
-          <span class="quiet num">{say("showing", { n: shown.length, total: known?.products.size ?? 0 })}</span>
+          <span class="quiet num">{say("showing", { n: shown.length + found.length, total })}</span>
         )}
         <AsOf />
         {mayOrder.value && (
@@ -140,8 +137,7 @@ function PausedSection(): JSX.Element {
 
 export function Board(): JSX.Element {
   const { say } = telling.value;
-  let paused = 0;
-  for (const product of state.value?.products.values() ?? []) if (isPaused(product)) paused += 1;
+  const paused = pausedOf(state.value);
   return (
     <div class="board" data-panel={panel.value}>
       <PausedSection />

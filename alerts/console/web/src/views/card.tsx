@@ -232,6 +232,7 @@ export const Card = memo(({ product, isChosen, isGone }: Props): JSX.Element => 
       data-standing={isGone ? "gone" : stands}
       tabIndex={-1}
       onClick={() => (chosen.value = product.product_id)}
+      onFocusIn={() => (chosen.value = product.product_id)}
     >
       <span class="bar" aria-hidden="true" />
       <div class="identity">

@@ -5,7 +5,7 @@ import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
 import { filter, state, telling } from "../app.ts";
 import { choices, EVERYTHING, isEverything, type Filter } from "../filter.ts";
-import { standing, STANDINGS, type Standing } from "../standing.ts";
+import { STANDINGS } from "../standing.ts";
 import { useSlowly } from "../slowly.ts";
 import { Icon, STANDING_SIGNS } from "./icons.tsx";
 
@@ -15,15 +15,10 @@ function set(change: Partial<Filter>): void {
 
 export function Counts(): JSX.Element {
   const { say } = telling.value;
-  const counts = new Map<Standing, number>(STANDINGS.map((name) => [name, 0]));
-  for (const product of state.value?.products.values() ?? []) {
-    const name = standing(product);
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
   return (
     <div class="counts" role="group" aria-label={say("state")}>
       {STANDINGS.map((name) => {
-        const count = counts.get(name) ?? 0;
+        const count = state.value?.counts[name] ?? 0;
         const isOn = filter.value.state === name;
         if (name === "open" && count === 0 && !isOn) return null;
         return (

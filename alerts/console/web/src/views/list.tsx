@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { chosen, telling } from "../app.ts";
+import { chosen, panel, telling } from "../app.ts";
 import type { Product } from "../api.ts";
 import { useSteady } from "../steady.ts";
 import { Card } from "./card.tsx";
@@ -73,14 +73,24 @@ export function ProductList({ products, filterKey }: Props): JSX.Element {
     if (steady.waiting === 0) remembered.current = known;
   });
   shownIds = steady.ids;
+  shown = known;
+  useEffect(
+    () => () => {
+      shownIds = [];
+      shown = new Map();
+    },
+    [],
+  );
   const chunks: string[][] = [];
   for (let begin = 0; begin < steady.ids.length; begin += CHUNK) chunks.push(steady.ids.slice(begin, begin + CHUNK));
   return (
     <div ref={list} class="list" data-testid="product-list">
       {steady.waiting > 0 && (
-        <button type="button" class="waiting" onClick={steady.release}>
-          <Icon sign="down" /> {say("waiting_new", { n: steady.waiting })}
-        </button>
+        <p class="waiting">
+          <button type="button" data-testid="waiting" onClick={steady.release}>
+            <Icon sign="down" /> {say("waiting_new", { n: steady.waiting })}
+          </button>
+        </p>
       )}
       {chunks.map((ids, index) => (
         <Chunk
@@ -97,6 +107,30 @@ export function ProductList({ products, filterKey }: Props): JSX.Element {
 
 /** The products in the order in which they are shown: what the keys walk along. */
 let shownIds: readonly string[] = [];
+/** Those of them that there still are, as they are shown. */
+let shown: ReadonlyMap<string, Product> = new Map();
+
+/** A product as the list shows it; null where it does not, or says that it is gone. */
+export function listed(id: string): Product | null {
+  return shownIds.includes(id) ? (shown.get(id) ?? null) : null;
+}
+
+function cardOf(id: string): HTMLElement | null {
+  return document.querySelector<HTMLElement>(`[data-testid="product-card"][data-product-id="${CSS.escape(id)}"]`);
+}
+
+function isDrawn(element: HTMLElement): boolean {
+  return element.getClientRects().length > 0;
+}
+
+/** Whether some of a product's card can be seen. */
+export function isInSight(id: string): boolean {
+  const card = cardOf(id);
+  if (!card || !isDrawn(card)) return false;
+  const { top, bottom } = card.getBoundingClientRect();
+  const head = document.querySelector(".head")?.getBoundingClientRect().bottom ?? 0;
+  return bottom > head && top < window.innerHeight;
+}
 
 /** Choose the next or the previous product and bring it into sight. */
 export function choose(step: 1 | -1): void {
@@ -105,16 +139,33 @@ export function choose(step: 1 | -1): void {
   const next = at < 0 ? (step > 0 ? 0 : shownIds.length - 1) : Math.min(Math.max(at + step, 0), shownIds.length - 1);
   const id = shownIds[next];
   if (id === undefined) return;
+  panel.value = "paused";
   chosen.value = id;
   reveal(id);
 }
 
 /** Bring a product's card into sight and give it the focus. */
 export function reveal(id: string): void {
-  // The card may have to be drawn first.
-  requestAnimationFrame(() => {
-    const card = document.querySelector<HTMLElement>(`[data-testid="product-card"][data-product-id="${CSS.escape(id)}"]`);
-    card?.focus({ preventScroll: true });
-    card?.scrollIntoView({ block: "nearest" });
+  soon(() => cardOf(id), (card) => {
+    if (chosen.peek() !== id) return;
+    card.focus({ preventScroll: true });
+    card.scrollIntoView({ block: "nearest" });
+  });
+}
+
+/**
+ * Do something with an element, at once or when it is drawn: Preact draws in a microtask, and this one comes after that.
+ * So it is done before the next key; a frame later, that one would find the focus where it was.
+ */
+export function soon<T extends HTMLElement>(find: () => T | null, act: (found: T) => void): void {
+  const isDone = (): boolean => {
+    const found = find();
+    if (!found || !isDrawn(found)) return false;
+    act(found);
+    return true;
+  };
+  if (isDone()) return;
+  queueMicrotask(() => {
+    if (!isDone()) requestAnimationFrame(isDone);
   });
 }

@@ -2,10 +2,11 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { language, session, sessionEnded, telling } from "../app.ts";
+import { language, sessionEnded, telling } from "../app.ts";
 import type { Session } from "../api.ts";
 import { post, Refused } from "../api.ts";
 import { duration } from "../format.ts";
+import { signedIn } from "../session.ts";
 import { sayCode } from "../words/say.ts";
 import { Icon } from "./icons.tsx";
 import { LanguageButton, ThemeButton } from "./topbar.tsx";
@@ -40,8 +41,7 @@ export function Login({ offered }: { offered: Session }): JSX.Element {
     failed.value = "";
     try {
       const answer = await post<Session>("/api/v1/login", { name: name.value.trim(), password: password.value }, null);
-      sessionEnded.value = false;
-      session.value = answer;
+      signedIn(answer);
     } catch (error) {
       failed.value = why(error);
       password.value = "";

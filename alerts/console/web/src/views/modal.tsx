@@ -1,7 +1,8 @@
-// A dialog: it holds the focus, closes with Esc, and gives the focus back to where it was.
+// A dialog: it holds the focus and gives it back to where it was. It is open, with the focus in it, before anything
+// else can happen in the page: a key that is pressed at once finds it so. Esc is keys.ts's, wherever the focus is.
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { telling } from "../app.ts";
 import { Icon } from "./icons.tsx";
 import { OrderBar } from "./orderbar.tsx";
@@ -16,7 +17,7 @@ interface Props {
 
 export function Modal({ title, testid, role = "dialog", close, children }: Props): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const box = element.current;
     const before = document.activeElement;
     if (!box) return;
@@ -38,6 +39,10 @@ export function Modal({ title, testid, role = "dialog", close, children }: Props
       onCancel={(event) => {
         event.preventDefault();
         close();
+      }}
+      onClose={() => {
+        // The browser may close it unasked. One that is gone already has nothing to close any more.
+        if (element.current) close();
       }}
     >
       <header>

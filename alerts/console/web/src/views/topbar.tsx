@@ -2,11 +2,11 @@
 
 import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
-import { language, mayOrder, now, remember, role, session, sessionEnded, telling, theme, trusted, zone } from "../app.ts";
+import { language, mayOrder, now, remember, role, session, telling, theme, trusted, zone } from "../app.ts";
 import { post } from "../api.ts";
 import { dialog } from "../desk.ts";
 import { clock, zoneName } from "../format.ts";
-import { loadSession } from "../live.ts";
+import { loadSession, signedIn } from "../session.ts";
 import { follows, pathOf, place, type Place } from "../router.ts";
 import { soundOn, toggleSound } from "../sound.ts";
 import { lineWord } from "./health.tsx";
@@ -101,7 +101,8 @@ function NavLink({ to, word, testid }: { to: Place; word: string; testid: string
 async function signOut(): Promise<void> {
   await post("/api/v1/logout", {}, session.peek()?.csrf ?? null).catch(() => undefined);
   await loadSession().catch(() => undefined);
-  sessionEnded.value = false;
+  const known = session.peek();
+  if (known) signedIn(known);
 }
 
 export function TopBar(): JSX.Element {

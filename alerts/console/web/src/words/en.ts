@@ -57,6 +57,8 @@ export const en = {
   stale_orders: "Nothing can be put on sale until this is current again. A pause can be ordered; the page says whether it went out.",
   stale_blind: "No order can be written until Kafka is back: if a product must not be sold, stop it in the shop.",
   reconnecting: "Trying to reconnect.",
+  acts_as: "This page now acts as {name}, who has signed in at another page of this browser.",
+  acts_as_long: "What was being ordered here is taken back.",
 
   // Problems
   problem_broker_away: "The console cannot reach Kafka: it does not see new pauses",

@@ -56,6 +56,8 @@ export const zh: Words = {
   stale_orders: "数据恢复实时之前，不能执行任何恢复销售的操作；可以下达暂停指令，页面会提示是否已发出。",
   stale_blind: "Kafka 恢复之前无法写入任何指令：如需停售，请直接在商城停止销售。",
   reconnecting: "正在尝试重新连接。",
+  acts_as: "此页面现以 {name} 的身份操作：{name} 已在此浏览器的另一页面登录。",
+  acts_as_long: "此处尚未发出的指令已撤回。",
 
   problem_broker_away: "控制台连不上 Kafka：看不到新的暂停",
   problem_no_intake: "没有接入进程在运行：商城数据无人读取，不会产生新的暂停",
