@@ -208,7 +208,9 @@ async def test_in_a_sale_a_fuse_event_does_not_wait_for_the_rest_of_states(monke
         r.take(0, frame([order(1, NOON, "p1")]), behind=True, written_ms=now_ms)
         await r.writer.flushed(1)
         r.take(1, frame([order(2, NOON, "p1")]), behind=True, written_ms=now_ms)
-        assert r.lane._due.when() > asyncio.get_running_loop().time() + LONG_S  # noqa: SLF001
+        due = r.lane._due  # noqa: SLF001 (as above)
+        assert due is not None
+        assert due.when() > asyncio.get_running_loop().time() + LONG_S
         r.take(2, frame([pause(3, NOON, "p1")]), behind=True, written_ms=now_ms)
         await r.writer.flushed(2)
         assert r.writer.record.position == 2
