@@ -20,7 +20,7 @@ from tests.bench.process import cpu_seconds, memory
 from tests.bench.report import Figure, Result, tell
 
 _MIB: Final = 2**20
-_PER_SECOND: Final = 500
+PER_SECOND: Final = 500
 _AT_ONCE: Final = 10_000
 
 
@@ -30,7 +30,7 @@ async def measure(bootstrap: str, directory: Path, products: int) -> Result:
         listener = pipeline.listener
         start_ms = int(time.time() * 1000) - 2 * 3_600_000
         tell(f"writing the stock levels and orders of {products:,} products")
-        await pipeline.load(_records(products, start_ms))
+        await pipeline.load(known(products, start_ms))
         await pipeline.load(sentinels(start_ms + 3_600_000))
         tell("one intake and one worker start")
         pipeline.start()
@@ -67,18 +67,22 @@ async def measure(bootstrap: str, directory: Path, products: int) -> Result:
     )
 
 
-def _records(products: int, start_ms: int) -> Iterator[CaptureRecord]:
-    """Yield all records, in order of time in each topic; products are dealt to the partitions in turn."""
+def known(products: int, start_ms: int) -> Iterator[CaptureRecord]:
+    """Yield a stock level and an order of each product, in order of time in each topic: 500 products a second.
+
+    Products are dealt to the partitions in turn.
+    """
     for first in range(0, products, _AT_ONCE):
         numbers = range(first, min(first + _AT_ONCE, products))
         for number in numbers:
-            yield _record(stock_level(_sku(number), start_ms + first * 1000 // _PER_SECOND, PLENTY), number)
+            yield _record(stock_level(numbered(number), start_ms + first * 1000 // PER_SECOND, PLENTY), number)
         for number in numbers:
-            at_ms = start_ms + number * 1000 // _PER_SECOND
-            yield _record(order(f"o{number}", at_ms, "room-1", [order_line(_sku(number), 1)]), number)
+            at_ms = start_ms + number * 1000 // PER_SECOND
+            yield _record(order(f"o{number}", at_ms, "room-1", [order_line(numbered(number), 1)]), number)
 
 
-def _sku(number: int) -> Sku:
+def numbered(number: int) -> Sku:
+    """Return the only SKU of a product of this number."""
     return Sku(f"product-{number:07d}", None, "home", "room-1")
 
 
