@@ -7,7 +7,7 @@ the start of the interpreter of the new worker until the event of a new signal h
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -22,6 +22,13 @@ from tests.bench.report import Figure, Result, tell
 _MIB: Final = 2**20
 PER_SECOND: Final = 500
 _AT_ONCE: Final = 10_000
+
+
+class States(NamedTuple):
+    """How many products have a state, and the bytes of all their states, keys not counted."""
+
+    products: int
+    size: int
 
 
 async def measure(bootstrap: str, directory: Path, products: int) -> Result:
@@ -49,12 +56,12 @@ async def measure(bootstrap: str, directory: Path, products: int) -> Result:
         recovered = memory(pipeline.worker.pid)
         cpu_s = cpu_seconds(pipeline.worker.pid)
         pipeline.drain()
-        states, size = await _states(bootstrap, pipeline.cluster.names.state)
+        stored = await states(bootstrap, pipeline.cluster.names.state)
     return Result(
         "memory and recovery",
         (
-            Figure("products with state", states),
-            Figure("bytes of state a product", size / max(1, states), "bytes"),
+            Figure("products with state", stored.products),
+            Figure("bytes of state a product", stored.size / max(1, stored.products), "bytes"),
             Figure("worker after applying", full.now / _MIB, "MiB"),
             Figure("worker after applying, at most", full.peak / _MIB, "MiB"),
             Figure("intake after applying, at most", intake.peak / _MIB, "MiB"),
@@ -91,8 +98,8 @@ def _record(message: Message, number: int) -> CaptureRecord:
     return CaptureRecord(topic, number % PARTITIONS, number // PARTITIONS, ts_ms, key, value)
 
 
-async def _states(bootstrap: str, topic: str) -> tuple[int, int]:
-    """Return how many products have a state and the bytes of all states, keys not counted."""
+async def states(bootstrap: str, topic: str) -> States:
+    """Read what a topic of states holds."""
     sizes: dict[bytes, int] = {}
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, isolation_level="read_committed",
@@ -110,4 +117,4 @@ async def _states(bootstrap: str, topic: str) -> tuple[int, int]:
                 sizes.update((record.key, len(record.value or b"")) for record in records if record.key[:1] != b"\0")
     finally:
         await consumer.stop()
-    return len(sizes), sum(sizes.values())
+    return States(len(sizes), sum(sizes.values()))

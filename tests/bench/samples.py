@@ -18,15 +18,15 @@ class Sample(NamedTuple):
     """How things were at a moment, or since the sample before.
 
     `at_s` since the start of the soak; memory in bytes; CPU in seconds of CPU a second; lags in seconds, the intake's
-    also in records; latencies in ms, 0 where no probe came back; `products` with a state; `disk_bytes_per_s` is what
-    the broker writes.
+    also in records; latencies in ms, 0 where no probe came back; `products` with a state. What the broker writes to
+    disk counts compaction; what is appended to the topics of states and frames does not.
     """
 
     at_s: float
     load: float
-    intake_bytes: int
-    worker_bytes: int
-    broker_bytes: int
+    intake_bytes: float
+    worker_bytes: float
+    broker_bytes: float
     intake_cpu: float
     worker_cpu: float
     broker_cpu: float
@@ -37,12 +37,14 @@ class Sample(NamedTuple):
     source_lag_s: float
     frames_behind: float
     frame_lag_s: float
-    probes: int
+    probes: float
     latency_p50_ms: float
     latency_max_ms: float
     products: float
     open_fuses: float
     disk_bytes_per_s: float
+    state_bytes_per_s: float
+    frame_bytes_per_s: float
 
 
 def write(samples: Iterable[Sample], file: Path) -> None:

@@ -28,7 +28,10 @@ from aiokafka import AIOKafkaProducer
 from deploy.embedded import free_port
 from deploy.tether import tethered
 from schemas.times import from_ms
+from schemas.topics import TopicNames
 from tests.bench.backlog import NAMES, sentinel_products, sentinels
+from tests.bench.disk import Log
+from tests.bench.memory import states
 from tests.bench.pipeline import Pipeline
 from tests.bench.process import cpu_seconds, memory, written_bytes
 from tests.bench.report import Figure, Result, tell
@@ -58,26 +61,46 @@ class _Processes(NamedTuple):
     worker_port: int
 
 
+class _Logs:
+    """What has been appended to the topics of states and frames, in bytes."""
+
+    def __init__(self, data: Path, names: TopicNames) -> None:
+        self.state_bytes = 0
+        self.frame_bytes = 0
+        self._states = Log(data, names.state)
+        self._frames = Log(data, names.signals)
+
+    def look(self) -> None:
+        """Look again; at least every ten seconds."""
+        self.state_bytes += self._states.appended()
+        self.frame_bytes += self._frames.appended()
+
+
 class _State(NamedTuple):
     """Counters of a moment; two of them make a sample."""
 
     at_s: float
     cpu: tuple[float, ...]
     disk_bytes: int
+    state_bytes: int
+    frame_bytes: int
     records: float
     signals: float
     intake: Scrape
     worker: Scrape
 
     @classmethod
-    async def now(cls, processes: _Processes) -> "_State":
-        """Ask all processes."""
+    async def now(cls, processes: _Processes, logs: _Logs) -> "_State":
+        """Ask all processes, and look at the topics."""
+        logs.look()
         intake = await asyncio.to_thread(scrape, processes.intake_port)
         worker = await asyncio.to_thread(scrape, processes.worker_port)
         return cls(
             time.monotonic(),
             tuple(cpu_seconds(pid) for pid in processes[:4]),
             written_bytes(processes.broker),
+            logs.state_bytes,
+            logs.frame_bytes,
             intake.total("livefuse_records_total"),
             worker.total("livefuse_signals_total"),
             intake,
@@ -106,16 +129,22 @@ async def measure(
             await pipeline.applied(1)
             assert broker.pid is not None
             processes = _Processes(pipeline.intake.pid, pipeline.worker.pid, broker.pid, shop.pid, *ports)
-            began = await _State.now(processes)
-            await _caught_up(processes, pipeline)
-            caught_up = await _State.now(processes)
+            logs = _Logs(broker.directory / "data", pipeline.cluster.names)
+            began = await _State.now(processes, logs)
+            await _caught_up(processes, pipeline, logs)
+            caught_up = await _State.now(processes, logs)
             tell(f"caught up after {caught_up.at_s - began.at_s:.0f} s; now {minutes:g} minutes of soak")
-            samples = await _soak(pipeline, processes, minutes, directory / SAMPLES_FILE)
-            ended = await _State.now(processes)
+            samples = await _soak(pipeline, processes, logs, minutes, directory / SAMPLES_FILE)
+            ended = await _State.now(processes, logs)
             if shop.poll() is not None:
                 raise RuntimeError(f"the shop has ended by itself with {shop.returncode}")
         pipeline.drain()
-    return Result("soak", _figures(samples, began, caught_up, ended), verdict(samples))
+        stored = await states(broker.bootstrap, pipeline.cluster.names.state)
+    figures = (
+        *_figures(samples, began, caught_up, ended),
+        Figure("bytes of state a product", stored.size / stored.products, "bytes"),
+    )
+    return Result("soak", figures, verdict(samples))
 
 
 @contextmanager
@@ -153,12 +182,13 @@ async def _live(shop: "subprocess.Popen[bytes]", live: Path) -> None:
     await until(is_so, "the shop is live", within=_CATCHING_UP)
 
 
-async def _caught_up(processes: _Processes, pipeline: Pipeline) -> None:
+async def _caught_up(processes: _Processes, pipeline: Pipeline, logs: _Logs) -> None:
     told_s = time.monotonic()
 
     async def is_so() -> bool:
         nonlocal told_s
         pipeline.cpu()
+        logs.look()
         worker = await asyncio.to_thread(scrape, processes.worker_port)
         lag_s = worker.largest("livefuse_event_time_lag_seconds")
         if time.monotonic() - told_s > _EVERY_S:
@@ -169,19 +199,19 @@ async def _caught_up(processes: _Processes, pipeline: Pipeline) -> None:
     await until(is_so, "the worker catches up", within=_CATCHING_UP, between=timedelta(seconds=1))
 
 
-async def _soak(pipeline: Pipeline, processes: _Processes, minutes: float, file: Path) -> list[Sample]:
+async def _soak(pipeline: Pipeline, processes: _Processes, logs: _Logs, minutes: float, file: Path) -> list[Sample]:
     samples: list[Sample] = []
     latencies_ms: list[float] = []
     probing = asyncio.create_task(_probe(pipeline, latencies_ms))
     try:
         began_s = time.monotonic()
-        before = await _State.now(processes)
+        before = await _State.now(processes, logs)
         while before.at_s - began_s < 60 * minutes:
             await asyncio.sleep(began_s + _EVERY_S * (len(samples) + 1) - time.monotonic())
             if probing.done():
                 probing.result()
             pipeline.cpu()
-            now = await _State.now(processes)
+            now = await _State.now(processes, logs)
             found, latencies_ms[:] = list(latencies_ms), []
             samples.append(_sample(processes, before, now, now.at_s - began_s, found))
             write(samples, file)
@@ -245,6 +275,8 @@ def _sample(processes: _Processes, before: _State, now: _State, at_s: float, lat
         products=now.worker.total("livefuse_products"),
         open_fuses=now.worker.total("livefuse_fuses_open"),
         disk_bytes_per_s=(now.disk_bytes - before.disk_bytes) / took_s,
+        state_bytes_per_s=(now.state_bytes - before.state_bytes) / took_s,
+        frame_bytes_per_s=(now.frame_bytes - before.frame_bytes) / took_s,
     )
 
 
@@ -281,6 +313,9 @@ def _figures(samples: Sequence[Sample], began: _State, caught_up: _State, ended:
         Figure("their latency, mean of the medians", mean("latency_p50_ms"), "ms"),
         Figure("their latency, at most", max(each.latency_max_ms for each in samples), "ms"),
         Figure("written to disk by the broker", mean("disk_bytes_per_s") / _MIB, "MiB/s"),
+        Figure("appended to the topic of states", mean("state_bytes_per_s") / _MIB, "MiB/s"),
+        Figure("states, for a signal", mean("state_bytes_per_s") / mean("signals_per_s"), "bytes"),
+        Figure("frames, for a signal", mean("frame_bytes_per_s") / mean("signals_per_s"), "bytes"),
         Figure("records refused", ended.intake.total("livefuse_dead_letters_total")),
         Figure("flushes that failed", _failed(ended.worker)),
         Figure("frames that were gone", ended.worker.total("livefuse_gap_frames_total")),

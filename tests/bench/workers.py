@@ -4,6 +4,8 @@ One intake has put the backlog into the signals topic (8 partitions) before, so 
 and their time count from the start of the interpreters until everything is applied and committed; "start-up apart"
 takes away what as many workers use when nothing waits for them. At last as many intakes as workers read all of it
 together. The events must be those of `livefuse replay` every time, byte for byte.
+
+And what partitions cost that have nothing to do, for their number is chosen once and for the largest day to come.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from typing import Final, NamedTuple
 
 from deploy.simulator.capture import CaptureRecord
 from tests.bench.backlog import NAMES, backlog, end_ms, sentinels
-from tests.bench.pipeline import Pipeline
+from tests.bench.pipeline import Cpu, Pipeline
 from tests.bench.report import Figure, Result, tell
 from tests.bench.throughput import copied, differences, replay
 from tests.kafka.cluster import LIVEFUSE
@@ -23,6 +25,8 @@ from tests.kafka.cluster import LIVEFUSE
 WORKERS: Final = (1, 2, 4, 8)
 PARTITIONS: Final = 8
 _INTAKES: Final = 2
+MANY_PARTITIONS: Final = 64
+_AT_REST_S: Final = 10.0
 
 _LINE: Final = b'"product_id":'
 
@@ -56,7 +60,10 @@ async def measure(bootstrap: str, directory: Path, size: int, program: Sequence[
             Figure(f"{name}: CPU of the start-up", idle.workers_s, "s"),
         ]
     both = await bench.run(_INTAKES, intakes=_INTAKES)
+    resting = await bench.at_rest(MANY_PARTITIONS)
     figures += [
+        Figure(f"{MANY_PARTITIONS} partitions at rest, CPU of 1 worker", 100 * resting.worker / _AT_REST_S, "%"),
+        Figure(f"{MANY_PARTITIONS} partitions at rest, CPU of 1 intake", 100 * resting.intake / _AT_REST_S, "%"),
         Figure(f"{_INTAKES} intakes, {_INTAKES} workers: records per second", size / both.took_s, "/s"),
         Figure(f"{_INTAKES} intakes, {_INTAKES} workers: CPU, intakes", both.intakes_s, "s"),
         Figure(f"{_INTAKES} intakes, {_INTAKES} workers: CPU, workers", both.workers_s, "s"),
@@ -96,6 +103,22 @@ class _Bench:
         capture = self._directory / "capture.jsonl"
         with capture.open("wb") as file:
             return await self._run(f"busy-{workers}", copied(self._records(), file), workers, capture, intakes)
+
+    async def at_rest(self, partitions: int) -> Cpu:
+        """Return what one intake and one worker use in ten seconds in which nothing comes."""
+        tell(f"{partitions} partitions at rest")
+        async with Pipeline.opened(
+            self._bootstrap, self._directory, "rest", self._program, partitions=partitions
+        ) as pipeline:
+            await pipeline.load(sentinels(self._start_ms, partitions=partitions))
+            pipeline.start()
+            await pipeline.applied(1)
+            await pipeline.settle()
+            before = pipeline.cpu()
+            await asyncio.sleep(_AT_REST_S)
+            after = pipeline.cpu()
+            pipeline.drain()
+        return Cpu(after.intake - before.intake, after.worker - before.worker)
 
     async def _run(
         self,
