@@ -50,7 +50,7 @@ class Sample(NamedTuple):
 def write(samples: Iterable[Sample], file: Path) -> None:
     """Write them as CSV, with the names of the fields as the first line."""
     lines = [",".join(Sample._fields)]
-    lines += [",".join(f"{value:g}" if isinstance(value, float) else str(value) for value in each) for each in samples]
+    lines += [",".join(f"{value:.12g}" for value in each) for each in samples]
     file.write_text("\n".join(lines) + "\n")
 
 
