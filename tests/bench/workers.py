@@ -99,7 +99,7 @@ class _Bench:
 
     async def run(self, workers: int, intakes: int | None = None) -> _Run:
         """Work the backlog off. With a number of intakes they start together with the workers, else one before."""
-        tell(f"{workers} workers" + (f" and {intakes} intakes" if intakes else ""))
+        tell(f"the backlog by {workers}" + (f", and {intakes} intakes" if intakes else ""))
         capture = self._directory / "capture.jsonl"
         with capture.open("wb") as file:
             return await self._run(f"busy-{workers}", copied(self._records(), file), workers, capture, intakes)
@@ -108,7 +108,12 @@ class _Bench:
         """Return what one intake and one worker use in ten seconds in which nothing comes."""
         tell(f"{partitions} partitions at rest")
         async with Pipeline.opened(
-            self._bootstrap, self._directory, "rest", self._program, partitions=partitions
+            self._bootstrap,
+            self._directory,
+            "rest",
+            self._program,
+            partitions=partitions,
+            further={"LIVEFUSE_INPUT_PARTITIONS": str(PARTITIONS)},
         ) as pipeline:
             await pipeline.load(sentinels(self._start_ms, partitions=partitions))
             pipeline.start()
