@@ -1,9 +1,9 @@
 """A soak: one intake and one worker under a steady load for half an hour, and whether memory or lag grow meanwhile.
 
-States grow for an hour by right: so long repeats are recognised, and so long the windows are. Event time cannot run
-faster than the clock, for Kafka takes no records from the future; so the sale began an hour ago, what has happened
-already is worked off first, and the soak begins when the worker has caught up. Its second half is judged: then the
-seconds that over-sell keeps (15 minutes) are full as well, and Python's allocator has seen every kind of work.
+States grow for an hour and some by right: so long repeats are recognised, and so long the windows are. Event time
+cannot run faster than the clock, for Kafka takes no records from the future; so the sale began before
+(`soak_feed.AGO`), what has happened already is worked off first, and the soak begins when the worker has caught up.
+Its second half is judged: then Python's allocator has seen every kind of work.
 
 Beside the sale's records goes a probe, one at a time: a command on a product that nobody sells, and how long it takes
 to its event.
@@ -122,7 +122,7 @@ async def measure(
     async with Pipeline.opened(broker.bootstrap, directory, "soak", program, further=settings) as pipeline:
         await pipeline.load(sentinels(int(time.time() * 1000) - 7_200_000))
         with _shop(pipeline, orders_per_second, products, directory / "live") as shop:
-            tell(f"the shop writes the hour before, with {orders_per_second:,.0f} orders/s")
+            tell(f"the shop writes what came before, with {orders_per_second:,.0f} orders/s")
             await _live(shop, directory / "live")
             tell("one intake and one worker start, and work it off")
             pipeline.start()

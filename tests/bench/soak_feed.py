@@ -1,4 +1,4 @@
-"""The shop of the soak, as a process of its own: a sale of `livefuse simulate` that began an hour ago.
+"""The shop of the soak, as a process of its own: a sale of `livefuse simulate` that began an hour and a half ago.
 
 What has happened already goes out as fast as Kafka takes it; then it makes the file `live`, and what follows goes out
 when it happens. It never ends by itself.
@@ -22,8 +22,11 @@ from deploy.simulator.config import SaleConfig
 from deploy.simulator.sale import simulate
 from tests.bench.backlog import PARTITIONS
 
-AGO: Final = timedelta(hours=1)
-"""So long a repeat is recognised and so long the windows are: after it states grow no more."""
+AGO: Final = timedelta(minutes=90)
+"""After it states hardly grow any more. An hour is what the windows and the memory of repeats hold, and a product that
+sells little forgets only when a quarter of what it remembers is older. (Complaints, which are few, are kept for 135
+minutes.)
+"""
 
 # As a shop's many producers do, records go out a little later, many at once.
 _SLOT_S: Final = 0.02
