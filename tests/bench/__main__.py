@@ -10,13 +10,17 @@ from typing import Final
 
 import orjson
 
-from tests.bench import comparator, console, latency, memory, page, paging, throughput
+from tests.bench import comparator, console, latency, memory, page, paging, products, soak, throughput, workers
 from tests.bench.calibration import Conditions
 from tests.bench.report import Figure, Result, as_json, as_text, machine, tell
 from tests.compiled import wheel
 from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
+from tests.kafka.cluster import LIVEFUSE
 
 PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "console", "page", "memory")
+
+# What takes long, or says something only where nobody else is at work, runs when it is named.
+ALONE: Final = ("workers", "products", "soak")
 
 # The broker gets what it needs to be no bottleneck; its CPU time is not counted.
 _JVM: Final = ("-Xmx1g", "-Xms1g", "-XX:+UseSerialGC")
@@ -25,7 +29,7 @@ _JVM: Final = ("-Xmx1g", "-Xms1g", "-XX:+UseSerialGC")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the arguments ask for; 1 when a result is worthless."""
     options = _parser().parse_args(arguments)
-    parts = PARTS if "all" in options.parts else [part for part in PARTS if part in options.parts]
+    parts = PARTS if "all" in options.parts else [part for part in (*PARTS, *ALONE) if part in options.parts]
     if options.compiled:
         parts = [each for part in parts for each in ((part, "compiled") if part == "throughput" else (part,))]
     on = machine()
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tell("a Kafka broker starts")
         try:
             with KafkaBroker(directory / "kafka", jvm=_JVM) as broker:
-                results = asyncio.run(_measure(broker.bootstrap, directory, parts, options))
+                results = asyncio.run(_measure(broker, directory, parts, options))
         except KafkaUnavailableError as error:
             sys.stderr.write(f"{error}\n")
             return 1
@@ -46,16 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(result.failed for result in results) else 0
 
 
-async def _measure(bootstrap: str, directory: Path, parts: Sequence[str], options: argparse.Namespace) -> list[Result]:
+async def _measure(
+    broker: KafkaBroker, directory: Path, parts: Sequence[str], options: argparse.Namespace
+) -> list[Result]:
     results = []
+    bootstrap = broker.bootstrap
+    program = _compiled(directory) if options.compiled else LIVEFUSE
     for part in parts:
         tell(f"--- {part}")
         before = Conditions.now()
         if part == "throughput":
             result = await throughput.measure(bootstrap, directory, options.records, sale=options.sale)
         elif part == "compiled":
-            python = wheel.install(wheel.built(), directory / "compiled")
-            program = (*wheel.alone(python), "-m", "deploy.cli")
             result = await throughput.measure(bootstrap, directory, options.records, sale=options.sale, program=program)
             result = result._replace(benchmark="compiled")
         elif part == "plain":
@@ -70,12 +76,26 @@ async def _measure(bootstrap: str, directory: Path, parts: Sequence[str], option
             result = await console.measure(bootstrap, directory, options.open_fuses, realtime=options.realtime)
         elif part == "page":
             result = await page.measure(bootstrap, directory)
+        elif part == "workers":
+            result = await workers.measure(bootstrap, directory, options.records, program)
+        elif part == "products":
+            result = await products.measure(bootstrap, directory, program)
+        elif part == "soak":
+            result = await soak.measure(
+                broker, directory, options.rate, options.minutes, options.soak_products, program
+            )
         else:
             result = await memory.measure(bootstrap, directory, options.products)
         result = result._replace(figures=result.figures + before.figures("before") + Conditions.now().figures("after"))
         tell(as_text([result]))
         results.append(result)
     return results + _ratios(results)
+
+
+def _compiled(directory: Path) -> tuple[str, ...]:
+    """Return the command line of a livefuse with compiled modules."""
+    python = wheel.install(wheel.built(), directory / "compiled")
+    return (*wheel.alone(python), "-m", "deploy.cli")
 
 
 def _ratios(results: Sequence[Result]) -> list[Result]:
@@ -97,17 +117,25 @@ def _ratios(results: Sequence[Result]) -> list[Result]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure livefuse on a real Kafka.")
-    parser.add_argument("parts", nargs="*", default="all", choices=(*PARTS, "all"), metavar="part",
-                        help=f"any of {', '.join(PARTS)} [all]; ratios need throughput and plain or faust")  # fmt: skip
+    parser.add_argument("parts", nargs="*", default="all", choices=(*PARTS, *ALONE, "all"), metavar="part",
+                        help=f"any of {', '.join((*PARTS, *ALONE))} [all but {', '.join(ALONE)}]; ratios need "
+                        "throughput and plain or faust")  # fmt: skip
     parser.add_argument("--records", type=int, default=600_000, help="backlog of throughput and plain [600,000]")
     parser.add_argument("--sale", action="store_true", help="throughput with a sale of `livefuse simulate`")
-    parser.add_argument("--compiled", action="store_true", help="throughput also with compiled modules (make wheel)")
+    parser.add_argument(
+        "--compiled",
+        action="store_true",
+        help="throughput also with compiled modules (make wheel); workers, products and soak only so",
+    )
     parser.add_argument("--probes", type=int, default=300, help="of latency [300]")
     parser.add_argument("--surges", type=int, default=50, help="products of paging [50]")
     parser.add_argument("--open-fuses", type=int, default=1_000, help="of console [1,000]")
     parser.add_argument("--realtime", action="store_true", help="latency and console undisturbed by others (as root)")
     parser.add_argument("--products", type=int, default=1_000_000, help="of memory [1,000,000]")
     parser.add_argument("--faust-records", type=int, default=40_000, help="backlog of faust [40,000]")
+    parser.add_argument("--rate", type=float, default=2_500.0, help="orders a second of soak [2,500]")
+    parser.add_argument("--minutes", type=float, default=30.0, help="of soak [30]")
+    parser.add_argument("--soak-products", type=int, default=2_000, help="that are sold in soak [2,000]")
     parser.add_argument("--json", action="store_true", help="write JSON to standard output")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write JSON to a file as well")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the logs of all processes here")

@@ -5,7 +5,7 @@ incidents, so that what trips is known: `incidents` tells how many products. The
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, count, islice
 from random import Random
 from typing import Final
@@ -54,7 +54,7 @@ def backlog(size: int, start_ms: int, *, products: int = 3_000, seed: int = 1) -
     """Yield `size` records, the first at `start_ms`. Raises ValueError when there is no room for the incidents."""
     script = _script(size)
     numbers: Counter[tuple[str, int]] = Counter()
-    for index, make in enumerate(islice(_everyday(products, Random(seed)), size)):
+    for index, make in enumerate(islice(_sold(products, Random(seed)), size)):
         ts_ms, topic, key, value = script.get(index, make)(start_ms + index * STEP_MS)
         partition = crc32(key) % PARTITIONS
         yield CaptureRecord(topic, partition, numbers[topic, partition], ts_ms, key, value)
@@ -66,24 +66,24 @@ def end_ms(size: int, start_ms: int) -> int:
     return start_ms + size * STEP_MS
 
 
-def sentinel_products() -> list[str]:
+def sentinel_products(partitions: int = PARTITIONS) -> list[str]:
     """Return the products of the sentinels, one of each signals partition."""
     found: dict[int, str] = {}
     for product_id in map("sentinel-{}".format, count()):
-        found.setdefault(partition_of(product_id, PARTITIONS), product_id)
-        if len(found) == PARTITIONS:
+        found.setdefault(partition_of(product_id, partitions), product_id)
+        if len(found) == partitions:
             break
     return [found[partition] for partition in sorted(found)]
 
 
-def sentinels(at_ms: int, *, number: int = 1) -> list[CaptureRecord]:
+def sentinels(at_ms: int, *, number: int = 1, partitions: int = PARTITIONS) -> list[CaptureRecord]:
     """Return a command for a product of each signals partition, at a time later than all records before.
 
     When the `override.set` event of each has come out, everything has been applied. `number` counts the calls with the
     same topics.
     """
     records = []
-    for partition, product_id in enumerate(sentinel_products()):
+    for partition, product_id in enumerate(sentinel_products(partitions)):
         command = {
             "command_id": f"{product_id}-{number}",
             "product_id": product_id,
@@ -98,16 +98,29 @@ def sentinels(at_ms: int, *, number: int = 1) -> list[CaptureRecord]:
     return records
 
 
-def _everyday(products: int, rng: Random) -> Iterator[Make]:
-    """Yield, without end, what makes the records of products that do not trip."""
+def popularity(products: int) -> list[float]:
+    """Return the weight of each product in a draw: as in the simulator, the best seller has a twenty-fifth of all."""
+    return [1 / (rank + 4) for rank in range(products)]
+
+
+def _sold(products: int, rng: Random) -> Iterator[Make]:
     skus = [make_product(number, rng.choice(CATEGORIES), _ROOMS, rng).skus for number in range(products)]
-    # As in the simulator: the best seller has a twenty-fifth of all sales.
-    popularity = list(accumulate(1 / (rank + 4) for rank in range(products)))
+    return everyday(skus, popularity(products), rng)
+
+
+def everyday(
+    skus: Sequence[tuple[Sku, ...]], weights: Iterable[float], rng: Random, *, first: int = 1
+) -> Iterator[Make]:
+    """Yield, without end, what makes the records of products that do not trip.
+
+    `skus` are those of each product, `weights` tell how well it sells. Their ids are numbers from `first` on.
+    """
+    cumulated = list(accumulate(weights))
     topics, shares = list(MIX), list(accumulate(MIX.values()))
-    number = 0
+    number = first - 1
     while True:
         drawn = rng.choices(topics, cum_weights=shares, k=_DRAWN_AT_ONCE)
-        bought = rng.choices(skus, cum_weights=popularity, k=2 * _DRAWN_AT_ONCE)
+        bought = rng.choices(skus, cum_weights=cumulated, k=2 * _DRAWN_AT_ONCE)
         for topic, product, other in zip(drawn, bought[::2], bought[1::2], strict=True):
             number += 1
             sku = product[int(rng.random() * len(product))]

@@ -7,7 +7,7 @@ the start of the interpreter of the new worker until the event of a new signal h
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -20,8 +20,15 @@ from tests.bench.process import cpu_seconds, memory
 from tests.bench.report import Figure, Result, tell
 
 _MIB: Final = 2**20
-_PER_SECOND: Final = 500
+PER_SECOND: Final = 500
 _AT_ONCE: Final = 10_000
+
+
+class States(NamedTuple):
+    """How many products have a state, and the bytes of all their states, keys not counted."""
+
+    products: int
+    size: int
 
 
 async def measure(bootstrap: str, directory: Path, products: int) -> Result:
@@ -30,7 +37,7 @@ async def measure(bootstrap: str, directory: Path, products: int) -> Result:
         listener = pipeline.listener
         start_ms = int(time.time() * 1000) - 2 * 3_600_000
         tell(f"writing the stock levels and orders of {products:,} products")
-        await pipeline.load(_records(products, start_ms))
+        await pipeline.load(known(products, start_ms))
         await pipeline.load(sentinels(start_ms + 3_600_000))
         tell("one intake and one worker start")
         pipeline.start()
@@ -49,12 +56,12 @@ async def measure(bootstrap: str, directory: Path, products: int) -> Result:
         recovered = memory(pipeline.worker.pid)
         cpu_s = cpu_seconds(pipeline.worker.pid)
         pipeline.drain()
-        states, size = await _states(bootstrap, pipeline.cluster.names.state)
+        stored = await states(bootstrap, pipeline.cluster.names.state)
     return Result(
         "memory and recovery",
         (
-            Figure("products with state", states),
-            Figure("bytes of state a product", size / max(1, states), "bytes"),
+            Figure("products with state", stored.products),
+            Figure("bytes of state a product", stored.size / max(1, stored.products), "bytes"),
             Figure("worker after applying", full.now / _MIB, "MiB"),
             Figure("worker after applying, at most", full.peak / _MIB, "MiB"),
             Figure("intake after applying, at most", intake.peak / _MIB, "MiB"),
@@ -67,18 +74,22 @@ async def measure(bootstrap: str, directory: Path, products: int) -> Result:
     )
 
 
-def _records(products: int, start_ms: int) -> Iterator[CaptureRecord]:
-    """Yield all records, in order of time in each topic; products are dealt to the partitions in turn."""
+def known(products: int, start_ms: int) -> Iterator[CaptureRecord]:
+    """Yield a stock level and an order of each product, in order of time in each topic: 500 products a second.
+
+    Products are dealt to the partitions in turn.
+    """
     for first in range(0, products, _AT_ONCE):
         numbers = range(first, min(first + _AT_ONCE, products))
         for number in numbers:
-            yield _record(stock_level(_sku(number), start_ms + first * 1000 // _PER_SECOND, PLENTY), number)
+            yield _record(stock_level(numbered(number), start_ms + first * 1000 // PER_SECOND, PLENTY), number)
         for number in numbers:
-            at_ms = start_ms + number * 1000 // _PER_SECOND
-            yield _record(order(f"o{number}", at_ms, "room-1", [order_line(_sku(number), 1)]), number)
+            at_ms = start_ms + number * 1000 // PER_SECOND
+            yield _record(order(f"o{number}", at_ms, "room-1", [order_line(numbered(number), 1)]), number)
 
 
-def _sku(number: int) -> Sku:
+def numbered(number: int) -> Sku:
+    """Return the only SKU of a product of this number."""
     return Sku(f"product-{number:07d}", None, "home", "room-1")
 
 
@@ -87,8 +98,8 @@ def _record(message: Message, number: int) -> CaptureRecord:
     return CaptureRecord(topic, number % PARTITIONS, number // PARTITIONS, ts_ms, key, value)
 
 
-async def _states(bootstrap: str, topic: str) -> tuple[int, int]:
-    """Return how many products have a state and the bytes of all states, keys not counted."""
+async def states(bootstrap: str, topic: str) -> States:
+    """Read what a topic of states holds."""
     sizes: dict[bytes, int] = {}
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, isolation_level="read_committed",
@@ -106,4 +117,4 @@ async def _states(bootstrap: str, topic: str) -> tuple[int, int]:
                 sizes.update((record.key, len(record.value or b"")) for record in records if record.key[:1] != b"\0")
     finally:
         await consumer.stop()
-    return len(sizes), sum(sizes.values())
+    return States(len(sizes), sum(sizes.values()))

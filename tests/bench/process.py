@@ -30,6 +30,12 @@ def memory(pid: int) -> Memory:
     return Memory(_bytes(status["VmRSS"]), _bytes(status["VmHWM"]))
 
 
+def written_bytes(pid: int) -> int:
+    """Return how many bytes a process has caused to be written to disk since its start."""
+    counts = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(counts["write_bytes"])
+
+
 @contextmanager
 def hurried() -> Iterator[None]:
     """Give this process and its children real-time priority for a while (Linux, root), so that they wait for nobody.

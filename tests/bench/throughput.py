@@ -36,7 +36,7 @@ async def measure(
     async with Pipeline.opened(bootstrap, directory, "throughput", program) as pipeline:
         tell(f"writing {size:,} records to the input topics")
         with capture.open("wb") as file:
-            loaded = await pipeline.load(_copied(_records(size, sale=sale), file))
+            loaded = await pipeline.load(copied(_records(size, sale=sale), file))
         tell("one intake and one worker start")
         began_s = pipeline.start()
         took_s = await pipeline.applied(1) - began_s
@@ -44,8 +44,8 @@ async def measure(
         busy = pipeline.cpu()
         pipeline.drain()
         tell(f"all applied after {took_s:.1f} s with {busy.total:.1f} s of CPU; now the same by replay")
-        replayed = await asyncio.to_thread(_replayed, pipeline.cluster, capture)
-        different = _differences(pipeline.listener.values, replayed)
+        replayed = await asyncio.to_thread(replay, pipeline.cluster, capture)
+        different = differences(pipeline.listener.values, replayed)
         events = pipeline.listener.count
     figures = (
         Figure("records per CPU second", loaded / busy.total),
@@ -96,13 +96,14 @@ def _records(size: int, *, sale: bool) -> Iterator[CaptureRecord]:
     yield from sentinels(end)
 
 
-def _copied(records: Iterable[CaptureRecord], file: BinaryIO) -> Iterator[CaptureRecord]:
+def copied(records: Iterable[CaptureRecord], file: BinaryIO) -> Iterator[CaptureRecord]:
+    """Yield the records, and write them as a capture."""
     for record in records:
         file.write(line(record))
         yield record
 
 
-def _replayed(cluster: Cluster, capture: Path) -> dict[str, list[bytes]]:
+def replay(cluster: Cluster, capture: Path) -> dict[str, list[bytes]]:
     """Return the events of `livefuse replay`, by product, in their order."""
     done = cluster.run("replay", str(capture), within=timedelta(minutes=30))
     if done.returncode != 0:
@@ -118,7 +119,7 @@ def _product(event: str) -> str:
     return str(product_id)
 
 
-def _differences(found: dict[str, list[bytes]], expected: dict[str, list[bytes]]) -> set[str]:
+def differences(found: dict[str, list[bytes]], expected: dict[str, list[bytes]]) -> set[str]:
     """Return the products whose events differ."""
     return {key for key in found.keys() | expected.keys() if found.get(key, []) != expected.get(key, [])}
 

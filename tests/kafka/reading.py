@@ -79,11 +79,17 @@ async def drained(cluster: Cluster, within: timedelta) -> None:
     The intakes have committed all source offsets, so all signals stand in the signals log; and the workers have
     committed that log up to where it ended then, which they do after the outputs.
     """
+    await forwarded(cluster, within)
+    async with _admin(cluster.bootstrap) as admin:
+        signals = await end_offsets(cluster.bootstrap, cluster.names.signals)
+        await _reached(admin, cluster.worker_group, signals, within)
+
+
+async def forwarded(cluster: Cluster, within: timedelta) -> None:
+    """Return when the signals of all that is in the input topics now stand in the signals log."""
     sources = await end_offsets(cluster.bootstrap, *cluster.names.inputs)
     async with _admin(cluster.bootstrap) as admin:
         await _reached(admin, cluster.intake_group, sources, within)
-        signals = await end_offsets(cluster.bootstrap, cluster.names.signals)
-        await _reached(admin, cluster.worker_group, signals, within)
 
 
 async def decided(cluster: Cluster, count: int, within: timedelta = timedelta(seconds=120)) -> None:
