@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -54,42 +54,42 @@ async def _measure(
     broker: KafkaBroker, directory: Path, parts: Sequence[str], options: argparse.Namespace
 ) -> list[Result]:
     results = []
-    bootstrap = broker.bootstrap
-    program = _compiled(directory) if options.compiled else LIVEFUSE
+    measures = _measures(broker, directory, options)
     for part in parts:
         tell(f"--- {part}")
         before = Conditions.now()
-        if part == "throughput":
-            result = await throughput.measure(bootstrap, directory, options.records, sale=options.sale)
-        elif part == "compiled":
-            result = await throughput.measure(bootstrap, directory, options.records, sale=options.sale, program=program)
-            result = result._replace(benchmark="compiled")
-        elif part == "plain":
-            result = await comparator.measure(bootstrap, directory, comparator.PLAIN, options.records)
-        elif part == "faust":
-            result = await comparator.measure(bootstrap, directory, comparator.FAUST, options.faust_records)
-        elif part == "latency":
-            result = await latency.measure(bootstrap, directory, options.probes, realtime=options.realtime)
-        elif part == "paging":
-            result = await paging.measure(bootstrap, directory, options.surges)
-        elif part == "console":
-            result = await console.measure(bootstrap, directory, options.open_fuses, realtime=options.realtime)
-        elif part == "page":
-            result = await page.measure(bootstrap, directory)
-        elif part == "workers":
-            result = await workers.measure(bootstrap, directory, options.records, program)
-        elif part == "products":
-            result = await products.measure(bootstrap, directory, program)
-        elif part == "soak":
-            result = await soak.measure(
-                broker, directory, options.rate, options.minutes, options.soak_products, program
-            )
-        else:
-            result = await memory.measure(bootstrap, directory, options.products)
+        result = await measures[part]()
         result = result._replace(figures=result.figures + before.figures("before") + Conditions.now().figures("after"))
         tell(as_text([result]))
         results.append(result)
     return results + _ratios(results)
+
+
+def _measures(
+    broker: KafkaBroker, directory: Path, options: argparse.Namespace
+) -> Mapping[str, Callable[[], Awaitable[Result]]]:
+    """Return how each part is measured."""
+    bootstrap, records, realtime = broker.bootstrap, options.records, options.realtime
+    program = _compiled(directory) if options.compiled else LIVEFUSE
+
+    async def compiled() -> Result:
+        found = await throughput.measure(bootstrap, directory, records, sale=options.sale, program=program)
+        return found._replace(benchmark="compiled")
+
+    return {
+        "throughput": lambda: throughput.measure(bootstrap, directory, records, sale=options.sale),
+        "compiled": compiled,
+        "plain": lambda: comparator.measure(bootstrap, directory, comparator.PLAIN, records),
+        "faust": lambda: comparator.measure(bootstrap, directory, comparator.FAUST, options.faust_records),
+        "latency": lambda: latency.measure(bootstrap, directory, options.probes, realtime=realtime),
+        "paging": lambda: paging.measure(bootstrap, directory, options.surges),
+        "console": lambda: console.measure(bootstrap, directory, options.open_fuses, realtime=realtime),
+        "page": lambda: page.measure(bootstrap, directory),
+        "memory": lambda: memory.measure(bootstrap, directory, options.products),
+        "workers": lambda: workers.measure(bootstrap, directory, records, program),
+        "products": lambda: products.measure(bootstrap, directory, program),
+        "soak": lambda: soak.measure(broker, directory, options.rate, options.minutes, options.soak_products, program),
+    }
 
 
 def _compiled(directory: Path) -> tuple[str, ...]:
