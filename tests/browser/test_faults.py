@@ -107,6 +107,7 @@ async def test_a_console_that_is_killed(stage: Stage) -> None:
     await says_it_is_old(mei)
     await pause(show, "while-killed")
     show.console.start()
+    await show.serving()
     await mei.live()
     await mei.stands("while-killed", "paused")
     # The session is good at the next console too.

@@ -109,6 +109,6 @@ async def test_whose_role_is_gone_sees_nothing_any_more(show: Show, chromium: Br
             await mei.page.route(f"**/api/v1/{path}", refuse)
         show.console.kill()
         show.console.start()
+        await show.serving()
         await expect(mei.on("login")).to_be_visible()
         await expect(mei.on("product-card")).to_have_count(0)
-        await show.serving()
