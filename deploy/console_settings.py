@@ -30,7 +30,7 @@ from deploy.pager_settings import WebAddress, web_address
 from schemas.durations import Between, Duration
 from schemas.errors import ConfigurationError
 
-_STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+_STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 _LAST_PORT: Final = 65_535
 _LEAST_KEY: Final = 32
 """Characters of a key that signs: as many bytes as HMAC-SHA-256 has use for."""

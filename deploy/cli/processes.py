@@ -20,7 +20,7 @@ def intake(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """
     import asyncio
 
-    asyncio.run(_run_intake(_begin(config, as_json=as_json)))
+    asyncio.run(_run_intake(_begin_without_garbage(config, as_json=as_json)))
 
 
 def worker(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -28,12 +28,7 @@ def worker(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
 
     With --json its log lines are JSON. SIGTERM and Ctrl-C let it finish what it has begun.
     """
-    import gc
-
-    # What is imported stays, and to look for cycles in it again and again would be a tenth of the start. Later the
-    # worker looks by the clock.
-    gc.disable()
-    settings = _begin(config, as_json=as_json)
+    settings = _begin_without_garbage(config, as_json=as_json)
 
     from deploy.web import registry, serving
     from streams.worker.metrics import WorkerCollector
@@ -95,15 +90,27 @@ def _begin(config: "Path | None", *, as_json: bool) -> "Settings":
     return settings
 
 
+def _begin_without_garbage(config: "Path | None", *, as_json: bool) -> "Settings":
+    import gc
+
+    # What is imported stays, and to look for cycles in it again and again would be a tenth of the start. Later they are
+    # looked for by the clock.
+    gc.disable()
+    return _begin(config, as_json=as_json)
+
+
 async def _run_intake(settings: "Settings") -> None:
     import asyncio
     import signal
 
     from deploy.web import registry, serving
+    from streams.garbage import look, look_by_the_clock
     from streams.intake.intake import run
     from streams.intake.metrics import IntakeCollector
     from streams.intake.status import IntakeStatus
 
+    look_by_the_clock()
+    looking = asyncio.create_task(look())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -111,3 +118,4 @@ async def _run_intake(settings: "Settings") -> None:
     status = IntakeStatus(config.topics.inputs)
     async with serving(settings.intake.web_port, registry("intake", IntakeCollector(status)), status):
         await run(config, stop, status)
+    looking.cancel()

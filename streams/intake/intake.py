@@ -23,7 +23,6 @@ How it ends::
 """
 
 import asyncio
-import gc
 import logging
 import time
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
@@ -65,7 +64,6 @@ CHUNK: Final = 500
 SOURCE_QUEUE: Final = 500
 """Signals of a source that are queued before no more of it are read. More would not stay in the processor's cache."""
 
-GC_THRESHOLDS: Final = (50_000, 20, 100)
 CLOSE_S: Final = 2.0
 _LOOK_S: Final = 1.0
 BATCH_BYTES: Final = 262_144
@@ -76,9 +74,6 @@ log = logging.getLogger(__name__)
 async def run(config: IntakeConfig, stop: asyncio.Event, status: IntakeStatus) -> None:
     """Run an intake until ``stop`` is set. Raises TopicMismatch, BrokerRefused, SendFailed or another BrokerError."""
     client = config.kafka.client
-    # Signals are queued and let go by the thousand and none is part of a cycle. To look for cycles among them again and
-    # again would take a quarter of the time.
-    gc.set_threshold(*GC_THRESHOLDS)
     while await wait_for_broker(client, stop):
         intake = None
         try:

@@ -21,9 +21,9 @@ from schemas.rights import rights
 from schemas.topics import topics
 from streams import client
 from streams.config import WorkerConfig
+from streams.garbage import look, look_by_the_clock
 from streams.rights import require_rights
 from streams.worker.app import WorkerApp
-from streams.worker.garbage import look, look_by_the_clock
 from streams.worker.quiet import quieten
 from streams.worker.status import WorkerStatus
 from streams.worker.worker import Worker

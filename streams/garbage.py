@@ -1,4 +1,4 @@
-"""Garbage: when the worker looks for cycles among its objects.
+"""Garbage: when an intake and a worker look for cycles among their objects.
 
 Python looks whenever many objects have been made. Here these are signals and states, by the million; none of them is
 part of a cycle, and with hundreds of thousands of products a fifth of the time went into looking at them again and
@@ -33,5 +33,5 @@ async def look(every_s: float = _EVERY_S) -> None:
         began = perf_counter()
         found = gc.collect()
         took = perf_counter() - began
-        log.debug("worker.garbage objects=%d seconds=%.3f", found, took)
+        log.debug("garbage.collected objects=%d seconds=%.3f", found, took)
         pause_s = max(every_s, took * _PER_SECOND_OF_LOOKING_S)

@@ -1,4 +1,4 @@
-"""The worker looks for cycles by the clock."""
+"""Cycles are looked for by the clock."""
 
 import asyncio
 import gc
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streams.worker.garbage import look, look_by_the_clock
+from streams.garbage import look, look_by_the_clock
 
 
 class Cycle:
