@@ -145,7 +145,7 @@ async def _crash(running: Running, course: Course, start_ms: int) -> _Crash:
     before = set(running.listener.values)
     began_s = time.monotonic()
     running.start()
-    first_s = await _until(running, lambda: bool(running.listener.values.keys() - before)) - began_s
+    first_s = await _until(running, lambda: bool(running.listener.values.keys() - before) or running.done(1)) - began_s
     await feeding
     applied_s = await _until(running, lambda: running.done(1)) - began_s
     return _Crash(first_s, applied_s, _found(running))

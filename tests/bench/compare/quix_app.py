@@ -3,12 +3,18 @@
 It runs by `python -m tests.bench.compare.quix_app`.
 """
 
+from typing import Any
+
 from quixstreams import Application, State
 from quixstreams.dataframe import StreamingDataFrame
 from quixstreams.models import Topic
 
 from tests.bench.compare import job
 from tests.bench.compare.rules import Event, Fact, decide, facts
+
+
+def _product(of: dict[str, Any]) -> str:
+    return str(of["product_id"])
 
 
 def _judge(fact: Fact, state: State) -> list[Event]:
@@ -34,8 +40,8 @@ def run() -> None:
     merged = orders
     for other in others:
         merged = merged.concat(other)
-    by_product = merged.group_by(lambda fact: fact["product_id"], name="product", key_serializer="str")
-    by_product.apply(_judge, stateful=True, expand=True).to_topic(events, key=lambda event: event["product_id"])
+    by_product = merged.group_by(_product, name="product", key_serializer="str", key_deserializer="str")
+    by_product.apply(_judge, stateful=True, expand=True).to_topic(events, key=_product)
     app.run()
 
 

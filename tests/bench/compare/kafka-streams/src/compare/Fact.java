@@ -16,8 +16,11 @@ public record Fact(String kind, String productId, String sku, long atMs, String 
     static final String STOCK = "stock";
 
     /** The input topics, without the application's name, and what a record of each is. */
-    static final Map<String, String> KINDS =
-            Map.of("orders", ORDER, "returns", RETURN, "complaints", COMPLAINT, "stock-levels", STOCK);
+    static final List<Map.Entry<String, String>> KINDS = List.of(
+            Map.entry("orders", ORDER),
+            Map.entry("returns", RETURN),
+            Map.entry("complaints", COMPLAINT),
+            Map.entry("stock-levels", STOCK));
 
     static List<Fact> read(String kind, byte[] value) {
         try {
@@ -37,13 +40,15 @@ public record Fact(String kind, String productId, String sku, long atMs, String 
     }
 
     private static String id(String kind, JsonNode record) {
-        return record.get(kind.equals(RETURN) ? "return_id" : kind.equals(STOCK) ? "snapshot_id" : "complaint_id").textValue();
+        String name = kind.equals(RETURN) ? "return_id" : kind.equals(STOCK) ? "snapshot_id" : "complaint_id";
+        return record.get(name).textValue();
     }
 
     private static Fact of(String kind, long atMs, JsonNode what, String record) {
         String productId = what.get("product_id").textValue();
         JsonNode sku = what.get("sku_id");
         JsonNode number = what.get(kind.equals(STOCK) ? "on_hand" : "quantity");
-        return new Fact(kind, productId, sku == null ? productId : sku.textValue(), atMs, record, number == null ? 0 : number.intValue());
+        String skuId = sku == null ? productId : sku.textValue();
+        return new Fact(kind, productId, skuId, atMs, record, number == null ? 0 : number.intValue());
     }
 }

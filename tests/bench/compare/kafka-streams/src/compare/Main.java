@@ -48,7 +48,7 @@ public final class Main {
         Serde<String> text = Serdes.String();
         StreamsBuilder builder = new StreamsBuilder();
         KStream<String, Fact> facts = null;
-        for (Map.Entry<String, String> input : Fact.KINDS.entrySet()) {
+        for (Map.Entry<String, String> input : Fact.KINDS) {
             KStream<String, Fact> stream = builder
                     .stream(application + "." + input.getKey(), Consumed.with(Serdes.ByteArray(), Serdes.ByteArray()))
                     .flatMap((key, value) -> byProduct(Fact.read(input.getValue(), value)));
@@ -57,7 +57,8 @@ public final class Main {
         store(builder, Rules.COMPLAINTS, new Json<>(Rules.Complaints.class));
         store(builder, Rules.SALES, new Json<>(Rules.Sales.class));
         store(builder, Rules.STOCK, new Json<>(Rules.Stock.class));
-        facts.repartition(Repartitioned.with(text, new Json<>(Fact.class)).withName("facts").withNumberOfPartitions(PARTITIONS))
+        Repartitioned<String, Fact> byProduct = Repartitioned.with(text, new Json<>(Fact.class));
+        facts.repartition(byProduct.withName("facts").withNumberOfPartitions(PARTITIONS))
                 .process(Rules::new, Rules.COMPLAINTS, Rules.SALES, Rules.STOCK)
                 .to(application + ".events", Produced.with(text, new Json<>(Rules.Event.class)));
         return builder.build();
