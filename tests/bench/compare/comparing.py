@@ -12,7 +12,7 @@ from tests.bench.compare.running import foreign, ours
 from tests.bench.compare.table import PREFIX
 from tests.bench.report import Result, as_text, tell
 from tests.compiled import wheel
-from tests.kafka.cluster import LIVEFUSE
+from tests.kafka.cluster import LIVEFUSE, TooLateError
 
 NAMES: Final = ("livefuse", *contenders())
 """What `--of` takes."""
@@ -58,7 +58,11 @@ async def compare(
 
 async def _row(name: str, opened: Open, course: Course, code: int) -> Result:
     before = Conditions.now()
-    result = await measure(name, opened, course, code)
+    try:
+        result = await measure(name, opened, course, code)
+    except (RuntimeError, TimeoutError, TooLateError) as error:
+        # One that fails says so in its row; the others have not taken their time for nothing.
+        result = Result(name, (), failed=f"{type(error).__name__} {error}")
     result = result._replace(
         benchmark=f"{PREFIX}{name}",
         figures=result.figures + before.figures("before") + Conditions.now().figures("after"),

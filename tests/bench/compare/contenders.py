@@ -12,7 +12,7 @@ from tests.kafka.cluster import PROJECT
 
 _RULES: Final = (installed.HERE / "rules.py", installed.HERE / "job.py")
 # A container's share. Without it Java would take a quarter of the machine before it collects anything.
-_JVM: Final = ("-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+_JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 
 
 class Contender(NamedTuple):

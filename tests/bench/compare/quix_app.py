@@ -3,7 +3,7 @@
 It runs by `python -m tests.bench.compare.quix_app`.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from quixstreams import Application, State
 from quixstreams.dataframe import StreamingDataFrame
@@ -11,6 +11,9 @@ from quixstreams.models import Topic
 
 from tests.bench.compare import job
 from tests.bench.compare.rules import Event, Fact, decide, facts
+
+# To merge topics by time it collects records for so long, by default a second, at each of the two steps.
+_POLL_S: Final = 0.02
 
 
 def _product(of: dict[str, Any]) -> str:
@@ -29,6 +32,7 @@ def run() -> None:
         auto_offset_reset="earliest",
         state_dir=job.DATA,
         commit_interval=job.COMMIT_S,
+        consumer_poll_timeout=_POLL_S,
         consumer_extra_config={"session.timeout.ms": job.SESSION_MS, "heartbeat.interval.ms": job.SESSION_MS // 4},
         producer_extra_config={"acks": "all", "linger.ms": 5},
         loglevel="WARNING",

@@ -28,12 +28,10 @@ _COLUMNS: Final = (
 def table(results: Sequence[Result]) -> str:
     """Return the results of `measure` as a table in Markdown."""
     head = ["", *(title for title, _, _ in _COLUMNS)]
-    rows = [
-        [
-            result.benchmark.removeprefix(PREFIX),
-            *(form.format(*map(result.value, names)) for _, names, form in _COLUMNS),
-        ]
-        for result in results
-        if result.benchmark.startswith(PREFIX)
-    ]
+    rows = [_row(result) for result in results if result.benchmark.startswith(PREFIX)]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]) + "\n"
+
+
+def _row(result: Result) -> list[str]:
+    cells = ["failed"] if result.failed else [form.format(*map(result.value, names)) for _, names, form in _COLUMNS]
+    return [result.benchmark.removeprefix(PREFIX), *cells, *[""] * (len(_COLUMNS) - len(cells))]
