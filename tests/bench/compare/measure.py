@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from itertools import chain
 from random import Random
 from statistics import quantiles
 from typing import Final, NamedTuple
@@ -138,15 +139,17 @@ async def _probes(running: Running, number: int) -> list[float]:
 
 
 async def _crash(running: Running, course: Course, start_ms: int) -> _Crash:
-    expected = tripping(1)
-    feeding = asyncio.create_task(_load(running, _second(running, course, start_ms)))
-    await _until(running, lambda: len(expected.keys() & running.listener.values.keys()) >= _KILLED_AFTER)
-    running.kill()
-    before = set(running.listener.values)
-    began_s = time.monotonic()
-    running.start()
-    first_s = await _until(running, lambda: bool(running.listener.values.keys() - before) or running.done(1)) - began_s
-    await feeding
+    incidents = tripping(1)
+    end = running.sentinels(1, end_ms(course.second, start_ms))
+    seen = running.listener.values
+    async with asyncio.TaskGroup() as feeding:
+        feeding.create_task(_load(running, chain(backlog(course.second, start_ms, batch=1), end)))
+        await _until(running, lambda: len(incidents.keys() & seen.keys()) >= _KILLED_AFTER)
+        running.kill()
+        before = set(seen)
+        began_s = time.monotonic()
+        running.start()
+        first_s = await _until(running, lambda: bool(seen.keys() - before) or running.done(1)) - began_s
     applied_s = await _until(running, lambda: running.done(1)) - began_s
     return _Crash(first_s, applied_s, _found(running))
 
@@ -171,11 +174,6 @@ def _first(course: Course, end: int) -> Iterable[CaptureRecord]:
         ts_ms, topic, key, value = stock_level(sku, end - end_ms(course.records, 0), 5)
         yield CaptureRecord(topic, number % PARTITIONS, 0, ts_ms, key, value)
     yield from backlog(course.records, end - end_ms(course.records, 0))
-
-
-def _second(running: Running, course: Course, start_ms: int) -> Iterable[CaptureRecord]:
-    yield from backlog(course.second, start_ms, batch=1)
-    yield from running.sentinels(1, end_ms(course.second, start_ms))
 
 
 def _probed(number: int) -> list[Sku]:
