@@ -42,7 +42,7 @@ async def compare(
     others = {name: prepare() for name, prepare in contenders().items() if name in names}
     results = []
     if "livefuse" in names:
-        programs = {"livefuse": LIVEFUSE}
+        programs: dict[str, Sequence[str]] = {"livefuse": LIVEFUSE}
         if compiled:
             python = wheel.install(wheel.built(), directory / "compiled-for-compare")
             programs["livefuse compiled"] = (*wheel.alone(python), "-m", "deploy.cli")

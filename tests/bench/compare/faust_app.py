@@ -10,7 +10,7 @@ from typing import Any, Final
 import faust
 
 from tests.bench.compare import job
-from tests.bench.compare.rules import decide, facts
+from tests.bench.compare.rules import State, decide, facts
 
 app = faust.App(
     job.APPLICATION,
@@ -47,17 +47,28 @@ for topic, what in job.KINDS.items():
     _reading(topic, what)
 
 
+class _Kept:
+    """The states of a product in the table."""
+
+    def __init__(self, product_id: str) -> None:
+        self._product_id = product_id
+
+    def get(self, name: str) -> State | None:
+        state: State | None = states.get(f"{self._product_id}/{name}")
+        return state
+
+    def put(self, name: str, state: State) -> None:
+        states[f"{self._product_id}/{name}"] = state
+
+
 @app.agent(by_product)
 async def judge(stream: Any) -> None:
     """Send the events of each fact."""
     async for fact in stream:
         product_id = fact["product_id"]
+        kept = _Kept(product_id)
         try:
-            found = decide(
-                fact,
-                lambda name, product_id=product_id: states.get(f"{product_id}/{name}"),
-                lambda name, state, product_id=product_id: states.__setitem__(f"{product_id}/{name}", state),
-            )
+            found = decide(fact, kept.get, kept.put)
         except Exception:  # noqa: BLE001 (there is nothing that the process should outlive)
             # Faust would lose the fact, start the agent anew and go on like that for ever.
             _log.exception("the agent has failed")
