@@ -62,7 +62,9 @@ async def _measure(
         if part == "compare":
             # It has a result for each program.
             extent = comparing.Extent(options.records, options.faust_records, options.compare_probes)
-            results += await comparing.compare(broker.bootstrap, directory, options.of, extent, _programs(directory, options))
+            results += await comparing.compare(
+                broker.bootstrap, directory, options.of, extent, _programs(directory, options)
+            )
             continue
         before = Conditions.now()
         result = await measures[part]()

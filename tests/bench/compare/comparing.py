@@ -1,6 +1,6 @@
-"""The part `compare`: livefuse, plain and compiled, and the others, one after the other on one Kafka."""
+"""The part `compare`: livefuse and the others, one after the other on one Kafka."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,8 +11,7 @@ from tests.bench.compare.measure import Course, Open, measure
 from tests.bench.compare.running import foreign, ours
 from tests.bench.compare.table import PREFIX
 from tests.bench.report import Result, as_text, tell
-from tests.compiled import wheel
-from tests.kafka.cluster import LIVEFUSE, TooLateError
+from tests.kafka.cluster import TooLateError
 
 NAMES: Final = ("livefuse", *contenders())
 """What `--of` takes."""
@@ -35,17 +34,13 @@ class Extent(NamedTuple):
 
 
 async def compare(
-    bootstrap: str, directory: Path, names: Sequence[str], extent: Extent, *, compiled: bool
+    bootstrap: str, directory: Path, names: Sequence[str], extent: Extent, programs: Mapping[str, Sequence[str]]
 ) -> list[Result]:
-    """Measure the programs of these names; `compiled` measures livefuse with compiled modules too."""
+    """Measure the programs of these names. `programs` tells how livefuse is run, by what that is called."""
     # Before anything is measured, so that a failing installation costs no time.
     others = {name: prepare() for name, prepare in contenders().items() if name in names}
     results = []
     if "livefuse" in names:
-        programs: dict[str, Sequence[str]] = {"livefuse": LIVEFUSE}
-        if compiled:
-            python = wheel.install(wheel.built(), directory / "compiled-for-compare")
-            programs["livefuse compiled"] = (*wheel.alone(python), "-m", "deploy.cli")
         for name, program in programs.items():
             opened = _ours(program, bootstrap, directory)
             results.append(await _row(name, opened, extent.course(slow=False), lines_of(code_of_livefuse())))

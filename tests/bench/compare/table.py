@@ -26,10 +26,12 @@ _COLUMNS: Final = (
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return the results of `measure` as a table in Markdown."""
+    """Return the results of `measure` as a table in Markdown, nothing where there are none."""
     head = ["", *(title for title, _, _ in _COLUMNS)]
     rows = [_row(result) for result in results if result.benchmark.startswith(PREFIX)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]) + "\n"
+    if not rows:
+        return ""
+    return "\n" + "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]) + "\n"
 
 
 def _row(result: Result) -> list[str]:

@@ -22,7 +22,8 @@ NAMES = (
 def test_each_program_has_a_row_and_other_benchmarks_have_none() -> None:
     figures = tuple(Figure(name, 10.0 + number) for number, name in enumerate(NAMES))
 
-    head, line, quick, broken = table(
+    assert table([Result("throughput", ())]) == ""
+    _, head, line, quick, broken = table(
         [Result("throughput", ()), Result(f"{PREFIX}Quick 1.0", figures), Result(f"{PREFIX}Broken", (), failed="why")]
     ).splitlines()
 
