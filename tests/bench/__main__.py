@@ -12,6 +12,8 @@ import orjson
 
 from tests.bench import comparator, console, latency, memory, page, paging, products, soak, throughput, workers
 from tests.bench.calibration import Conditions
+from tests.bench.compare import comparing
+from tests.bench.compare.table import table
 from tests.bench.report import Figure, Result, as_json, as_text, machine, tell
 from tests.compiled import wheel
 from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
@@ -20,7 +22,7 @@ from tests.kafka.cluster import LIVEFUSE
 PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "console", "page", "memory")
 
 # What takes long, or says something only where nobody else is at work, runs when it is named.
-ALONE: Final = ("workers", "products", "soak")
+ALONE: Final = ("workers", "products", "soak", "compare")
 
 # The broker gets what it needs to be no bottleneck; its CPU time is not counted.
 _JVM: Final = ("-Xmx1g", "-Xms1g", "-XX:+UseSerialGC")
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     document = orjson.dumps(as_json(on, results), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
     if options.out:
         options.out.write_text(document)
-    sys.stdout.write(document if options.json else as_text(results, on))
+    sys.stdout.write(document if options.json else as_text(results, on) + table(results))
     return 1 if any(result.failed for result in results) else 0
 
 
@@ -57,6 +59,13 @@ async def _measure(
     measures = _measures(broker, directory, options)
     for part in parts:
         tell(f"--- {part}")
+        if part == "compare":
+            # It has a result for each program.
+            extent = comparing.Extent(options.records, options.faust_records, options.compare_probes)
+            results += await comparing.compare(
+                broker.bootstrap, directory, options.of, extent, _programs(directory, options)
+            )
+            continue
         before = Conditions.now()
         result = await measures[part]()
         result = result._replace(figures=result.figures + before.figures("before") + Conditions.now().figures("after"))
@@ -92,6 +101,10 @@ def _measures(
     }
 
 
+def _programs(directory: Path, options: argparse.Namespace) -> Mapping[str, Sequence[str]]:
+    return {"livefuse": LIVEFUSE} | ({"livefuse compiled": _compiled(directory)} if options.compiled else {})
+
+
 def _compiled(directory: Path) -> tuple[str, ...]:
     """Return the command line of a livefuse with compiled modules."""
     python = wheel.install(wheel.built(), directory / "compiled")
@@ -120,26 +133,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("parts", nargs="*", default="all", choices=(*PARTS, *ALONE, "all"), metavar="part",
                         help=f"any of {', '.join((*PARTS, *ALONE))} [all but {', '.join(ALONE)}]; ratios need "
                         "throughput and plain or faust")  # fmt: skip
-    parser.add_argument("--records", type=int, default=600_000, help="backlog of throughput and plain [600,000]")
+    parser.add_argument("--records", type=int, default=600_000, help="backlog of throughput, plain, compare [600,000]")
     parser.add_argument("--sale", action="store_true", help="throughput with a sale of `livefuse simulate`")
     parser.add_argument(
         "--compiled",
         action="store_true",
-        help="throughput also with compiled modules (make wheel); workers, products and soak only so",
+        help="throughput and compare also with compiled modules (make wheel); workers, products and soak only so",
     )
     parser.add_argument("--probes", type=int, default=300, help="of latency [300]")
     parser.add_argument("--surges", type=int, default=50, help="products of paging [50]")
     parser.add_argument("--open-fuses", type=int, default=1_000, help="of console [1,000]")
     parser.add_argument("--realtime", action="store_true", help="latency and console undisturbed by others (as root)")
     parser.add_argument("--products", type=int, default=1_000_000, help="of memory [1,000,000]")
-    parser.add_argument("--faust-records", type=int, default=40_000, help="backlog of faust [40,000]")
+    parser.add_argument("--faust-records", type=int, default=40_000, help="backlog of faust, also in compare [40,000]")
     parser.add_argument("--rate", type=float, default=2_500.0, help="orders a second of soak [2,500]")
     parser.add_argument("--minutes", type=float, default=30.0, help="of soak [30]")
     parser.add_argument("--soak-products", type=int, default=2_000, help="that are sold in soak [2,000]")
+    parser.add_argument("--of", type=_chosen, default=comparing.NAMES, metavar="NAME,...",
+                        help=f"what compare measures: any of {', '.join(comparing.NAMES)} [all]")  # fmt: skip
+    parser.add_argument("--compare-probes", type=int, default=200, help="probes of compare [200]")
     parser.add_argument("--json", action="store_true", help="write JSON to standard output")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write JSON to a file as well")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the logs of all processes here")
     return parser
+
+
+def _chosen(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = set(names) - set(comparing.NAMES)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"not known: {', '.join(sorted(unknown))}")
+    return names
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A backlog: the records of a sale that wait in the input topics, in order of time, with incidents among them.
 
 Most are orders of one line; `MIX` has the rest. Products with incidents have no other records, and the others have no
-incidents, so that what trips is known: `incidents` tells how many products. The same arguments make the same records.
+incidents, so that what trips is known: `incidents` tells how many products, `tripping` which ones and by which rule.
+The same arguments make the same records. A second `batch` goes on with the same products, other ids and new incidents.
 """
 
 from collections import Counter
@@ -40,6 +41,8 @@ _DRAWN_AT_ONCE: Final = 20_000
 _EPISODES: Final = 4
 _EPISODE_STEPS: Final = 20
 _UNITS: Final = 60
+_FACTS_OF_A_BATCH: Final = 10_000_000
+_RULES: Final = ("complaint-surge", "oversell", "return-spike")
 
 Make = Callable[[int], Message]
 """Event time in ms to the record that happens then."""
@@ -50,11 +53,19 @@ def incidents() -> int:
     return 3 * _EPISODES
 
 
-def backlog(size: int, start_ms: int, *, products: int = 3_000, seed: int = 1) -> Iterator[CaptureRecord]:
+def tripping(batch: int = 0) -> dict[str, str]:
+    """Return the products with incidents and the rule that each of them trips."""
+    return {sku.product_id: rule for sku, rule in _troubled(batch)}
+
+
+def backlog(
+    size: int, start_ms: int, *, products: int = 3_000, seed: int = 1, batch: int = 0
+) -> Iterator[CaptureRecord]:
     """Yield `size` records, the first at `start_ms`. Raises ValueError when there is no room for the incidents."""
-    script = _script(size)
+    script = _script(size, batch)
     numbers: Counter[tuple[str, int]] = Counter()
-    for index, make in enumerate(islice(_sold(products, Random(seed)), size)):
+    sold = _sold(products, Random(seed), first=batch * _FACTS_OF_A_BATCH + 1)
+    for index, make in enumerate(islice(sold, size)):
         ts_ms, topic, key, value = script.get(index, make)(start_ms + index * STEP_MS)
         partition = crc32(key) % PARTITIONS
         yield CaptureRecord(topic, partition, numbers[topic, partition], ts_ms, key, value)
@@ -103,9 +114,9 @@ def popularity(products: int) -> list[float]:
     return [1 / (rank + 4) for rank in range(products)]
 
 
-def _sold(products: int, rng: Random) -> Iterator[Make]:
+def _sold(products: int, rng: Random, *, first: int) -> Iterator[Make]:
     skus = [make_product(number, rng.choice(CATEGORIES), _ROOMS, rng).skus for number in range(products)]
-    return everyday(skus, popularity(products), rng)
+    return everyday(skus, popularity(products), rng, first=first)
 
 
 def everyday(
@@ -136,20 +147,24 @@ def everyday(
                 yield _complaint(number, rng.choice(skus)[0], _COMPLAINTS[number % len(_COMPLAINTS)])
 
 
-def _script(size: int) -> dict[int, Make]:
+def _troubled(batch: int) -> list[tuple[Sku, str]]:
+    rng = Random(0)
+    first = 900_000 + batch * incidents()
+    products = (make_product(first + number, "food", _ROOMS, rng) for number in range(incidents()))
+    return [(product.skus[0], _RULES[number % len(_RULES)]) for number, product in enumerate(products)]
+
+
+def _script(size: int, batch: int) -> dict[int, Make]:
     """Return the records of the incidents by their place in the backlog."""
     length = 2 * _UNITS * _EPISODE_STEPS
     if size < incidents() * length:
         raise ValueError(f"a backlog has at least {incidents() * length} records, or the incidents have no room")
-    rng = Random(0)
     script: dict[int, Make] = {}
-    for number in range(incidents()):
-        product = make_product(900_000 + number, "food", _ROOMS, rng)
-        sku = product.skus[0]
-        surge, empty, spike = (number % 3 == kind for kind in range(3))
+    for number, (sku, trips) in enumerate(_troubled(batch)):
+        surge, empty, spike = (trips == rule for rule in _RULES)
         begin = number * (size // incidents())
         for step in range(2 * _UNITS):
-            fact = 100_000_000 + begin + step
+            fact = 100_000_000 + batch * _FACTS_OF_A_BATCH + begin + step
             if surge:
                 make = _complaint(fact, sku, _COMPLAINTS[step % len(_COMPLAINTS)])
             elif step == 0:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -38,9 +38,14 @@ class Listener:
 
         Raises TimeoutError when that is not so `within` the time.
         """
+        await self.until(lambda: all(len(self.values[key]) >= number for key in keys), within)
+        return max(self.arrived_s[key][number - 1] for key in keys)
+
+    async def until(self, condition: Callable[[], bool], within: timedelta) -> None:
+        """Read until the condition holds. Raises TimeoutError when that is not so `within` the time."""
         told_s = time.monotonic()
         async with asyncio.timeout(within.total_seconds()):
-            while any(len(self.values[key]) < number for key in keys):
+            while not condition():
                 fetched = await self._consumer.getmany(timeout_ms=_FETCH_MS)
                 now_s = time.monotonic()
                 for records in fetched.values():
@@ -52,7 +57,6 @@ class Listener:
                 if now_s - told_s > _TOLD_EVERY_S:
                     told_s = now_s
                     tell(f"{self.count:,} fuse events so far")
-        return max(self.arrived_s[key][number - 1] for key in keys)
 
 
 @asynccontextmanager

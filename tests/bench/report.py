@@ -80,7 +80,7 @@ def as_text(results: Iterable[Result], on: Mapping[str, Any] | None = None) -> s
     """Return results for people, and the machine if it is given."""
     lines = [", ".join(f"{name} {value}" for name, value in on.items())] if on else []
     for result in results:
-        width = max(len(figure.name) for figure in result.figures)
+        width = max((len(figure.name) for figure in result.figures), default=0)
         lines += ["", result.benchmark]
         lines += [f"  {figure.name:<{width}}  {figure}" for figure in result.figures]
         if result.failed:
