@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--realtime", action="store_true", help="latency and console undisturbed by others (as root)")
     parser.add_argument("--products", type=int, default=1_000_000, help="of memory [1,000,000]")
     parser.add_argument("--faust-records", type=int, default=40_000, help="backlog of faust, also in compare [40,000]")
-    parser.add_argument("--rate", type=float, default=2_500.0, help="orders a second of soak [2,500]")
+    parser.add_argument("--rate", type=float, default=1_500.0, help="orders a second of soak [1,500]")
     parser.add_argument("--minutes", type=float, default=30.0, help="of soak [30]")
     parser.add_argument("--soak-products", type=int, default=2_000, help="that are sold in soak [2,000]")
     parser.add_argument("--of", type=_chosen, default=comparing.NAMES, metavar="NAME,...",
