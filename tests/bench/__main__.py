@@ -5,18 +5,19 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import orjson
 
-from tests.bench import comparator, console, latency, memory, paging, throughput
+from tests.bench import comparator, console, failover, latency, memory, paging, throughput
 from tests.bench.calibration import Conditions
 from tests.bench.report import Figure, Result, as_json, as_text, machine, tell
 from tests.compiled import wheel
 from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
 
-PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "console", "memory")
+PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "console", "failover", "memory")
 
 # The broker gets what it needs to be no bottleneck; its CPU time is not counted.
 _JVM: Final = ("-Xmx1g", "-Xms1g", "-XX:+UseSerialGC")
@@ -68,6 +69,8 @@ async def _measure(bootstrap: str, directory: Path, parts: Sequence[str], option
             result = await paging.measure(bootstrap, directory, options.surges)
         elif part == "console":
             result = await console.measure(bootstrap, directory, options.open_fuses, realtime=options.realtime)
+        elif part == "failover":
+            result = await failover.measure(bootstrap, directory, options.rounds, timedelta(seconds=options.session))
         else:
             result = await memory.measure(bootstrap, directory, options.products)
         result = result._replace(figures=result.figures + before.figures("before") + Conditions.now().figures("after"))
@@ -103,6 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--probes", type=int, default=300, help="of latency [300]")
     parser.add_argument("--surges", type=int, default=50, help="products of paging [50]")
     parser.add_argument("--open-fuses", type=int, default=1_000, help="of console [1,000]")
+    parser.add_argument("--rounds", type=int, default=3, help="of failover [3]")
+    parser.add_argument("--session", type=float, default=10.0, metavar="SECONDS", help="timeout of failover [10]")
     parser.add_argument("--realtime", action="store_true", help="latency and console undisturbed by others (as root)")
     parser.add_argument("--products", type=int, default=1_000_000, help="of memory [1,000,000]")
     parser.add_argument("--faust-records", type=int, default=40_000, help="backlog of faust [40,000]")
