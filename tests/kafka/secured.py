@@ -33,6 +33,10 @@ SAFE: Final = {
     "offsets.topic.replication.factor": 3,
     "transaction.state.log.replication.factor": 3,
     "transaction.state.log.min.isr": 2,
+    # Three brokers of a test share few cores with all that they serve: a slow one is not a dead one.
+    "initial.broker.registration.timeout.ms": 300_000,
+    "controller.quorum.fetch.timeout.ms": 4_000,
+    "broker.session.timeout.ms": 6_000,
 }
 """Settings with which three brokers lose nothing when one of them is lost."""
 

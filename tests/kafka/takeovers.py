@@ -25,7 +25,7 @@ from streams.worker.store import LANE_KEY
 from tests.kafka.cluster import Service, until
 from tests.kafka.reading import partitions_of
 
-_LANE: Final = re.compile(r"lane\.(opened|closed|fenced|flush_failed) partition=(\d+)")
+_LANE: Final = re.compile(r"lane\.(opened|closed|fenced|flush_failed) (?:message=\"?)?partition=(\d+)")
 
 
 class Takeover(NamedTuple):
