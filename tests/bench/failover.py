@@ -76,14 +76,20 @@ class _Run:
         # What has just happened must be seen before it can be over.
         await asyncio.sleep(_LOOK_BACK_S)
 
-        async def is_steady() -> bool:
+        def waits() -> list[float]:
             now_s = time.time()
-            return len(self._owners()) == SIGNALS_PARTITIONS and all(
-                self._decisions.longest_wait(number, now_s - _LOOK_BACK_S, now_s) < _DECIDES_S
+            return [
+                self._decisions.longest_wait(number, now_s - _LOOK_BACK_S, now_s)
                 for number in range(SIGNALS_PARTITIONS)
-            )
+            ]
 
-        await until(is_steady, "all partitions decide", within=_PATIENCE, state=lambda: str(self._owners()))
+        async def is_steady() -> bool:
+            return len(self._owners()) == SIGNALS_PARTITIONS and max(waits()) < _DECIDES_S
+
+        def state() -> str:
+            return f"they belong to {self._owners()}, and waited {waits()} s"
+
+        await until(is_steady, "all partitions decide", within=_PATIENCE, state=state)
 
     def _alive(self, command: str) -> list[Service]:
         return [each for each in self._cluster.services if each.command == command and each.alive]
