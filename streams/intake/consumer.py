@@ -16,11 +16,11 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from schemas.errors import BrokerError
 from streams import headers
+from streams.client import METADATA_MAX_AGE_MS
 from streams.config import IntakeConfig, heartbeat_ms
 from streams.intake.record import Record
 
 FETCH_WAIT_MS: Final = 100
-METADATA_MAX_AGE_MS: Final = 30_000
 
 
 class PartitionState(Protocol):

@@ -16,6 +16,7 @@ from faust.types import TP
 from mode.utils.queues import ThrowableQueue
 from yarl import URL
 
+from streams.client import METADATA_MAX_AGE_MS
 from streams.config import WorkerConfig, heartbeat_ms
 from streams.worker.inbox import Delivery
 from streams.worker.lanes import Lanes
@@ -94,6 +95,7 @@ def build(config: WorkerConfig) -> WorkerApp:
         broker_commit_interval=_COMMIT_S,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=_FETCH_BYTES,
+        consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
         # It must be there, and nothing is written to it: there are no tables.
         datadir=Path(tempfile.gettempdir()),
         store="memory://",

@@ -1,9 +1,9 @@
 """Failover: how long a partition goes without a decision when a worker or an intake goes, comes, or is replaced.
 
-Three workers and two intakes on four signals partitions. Orders come all the time, of products of every partition, so a
-lane writes five times a second. A wait is the longest time between two transactions of a lane that a `read_committed`
-reader saw around what happened: from the last decision before it to the first one after. Partitions that changed their
-worker are told apart from those that stayed with it.
+Four workers, as many as signals partitions, and two intakes. Orders come all the time, of products of every partition,
+so a lane writes five times a second. A wait is the longest time between two transactions of a lane that a
+`read_committed` reader saw around what happened: from the last decision before it to the first one after. Partitions
+that changed their worker are told apart from those that stayed with it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 
 from tests.bench.report import Figure, Result, tell
-from tests.kafka.cluster import INPUT_PARTITIONS, SIGNALS_PARTITIONS, Cluster, Service, until
+from tests.kafka.cluster import INPUT_PARTITIONS, SIGNALS_PARTITIONS, Cluster, Service, TooLateError, until
 from tests.kafka.takeovers import Decisions, lanes_of, percentile, watched
 
 _PRODUCTS: Final = 200
@@ -38,7 +38,7 @@ async def measure(bootstrap: str, directory: Path, rounds: int, session: timedel
     settings = {"LIVEFUSE_SESSION_TIMEOUT": f"{session.total_seconds():g}s"}
     with Cluster(bootstrap, prefix, directory / prefix, **settings) as cluster:
         cluster.apply_topics()
-        cluster.start(intakes=2, workers=3)
+        cluster.start(intakes=2, workers=SIGNALS_PARTITIONS)
         async with _ordered(cluster), watched(bootstrap, cluster.names.state) as decisions:
             run = _Run(cluster, decisions)
             await run.steady()
@@ -62,7 +62,6 @@ class _Run:
             self._worker_killed,
             self._worker_killed_and_started_at_once,
             self._worker_told_to_end,
-            self._one_worker_more,
             self._intake_killed,
             self._intake_killed_and_started_at_once,
             self._intake_told_to_end,
@@ -114,14 +113,17 @@ class _Run:
             self.waits[f"{name}, {'moved' if goes else 'stayed'}"].append(waited)
 
     async def _back(self, service: Service) -> None:
-        """Start it and wait until it has its part of the work."""
-        service.start()
+        """Start it and wait until it has its part of the work: that is what happens when there is one more."""
 
-        async def has_joined() -> bool:
-            return bool(lanes_of(service)) if service.command == "worker" else "intake.assigned" in service.said
+        def joined() -> None:
+            service.start()
+            deadline = time.monotonic() + _PATIENCE.total_seconds()
+            while not _has_work(service):
+                if time.monotonic() > deadline:
+                    raise TooLateError(f"{service.name} gets no work")
+                time.sleep(_BETWEEN_S)
 
-        await until(has_joined, f"{service.name} has work", within=_PATIENCE)
-        await self.steady()
+        await self._waited(f"{service.command} joins", joined)
 
     async def _worker_killed(self) -> None:
         worker = self._next("worker")
@@ -143,18 +145,6 @@ class _Run:
         await self._waited("worker told to end", worker.drain)
         await self._back(worker)
 
-    async def _one_worker_more(self) -> None:
-        def joined() -> None:
-            newest = self._cluster.worker()
-            deadline = time.monotonic() + _PATIENCE.total_seconds()
-            while not lanes_of(newest) and time.monotonic() < deadline:
-                time.sleep(_BETWEEN_S)
-
-        await self._waited("one worker more", joined)
-        newest = self._cluster.services.pop()
-        await asyncio.to_thread(newest.drain)
-        await self.steady()
-
     async def _intake_killed(self) -> None:
         intake = self._next("intake")
         await self._waited("intake killed", intake.kill, moved=frozenset())
@@ -173,6 +163,10 @@ class _Run:
         intake = self._next("intake")
         await self._waited("intake told to end", intake.drain, moved=frozenset())
         await self._back(intake)
+
+
+def _has_work(service: Service) -> bool:
+    return bool(lanes_of(service)) if service.command == "worker" else "intake.assigned" in service.said
 
 
 @contextlib.asynccontextmanager
