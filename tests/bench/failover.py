@@ -26,7 +26,7 @@ from tests.kafka.takeovers import Decisions, lanes_of, percentile, watched
 
 _PRODUCTS: Final = 200
 _BETWEEN_S: Final = 0.01
-_PATIENCE: Final = timedelta(seconds=90)
+_PATIENCE: Final = timedelta(seconds=120)
 _LOOK_BACK_S: Final = 3.0
 _DECIDES_S: Final = 1.0
 """A partition decides as usual when it never went longer without a decision than this for `_LOOK_BACK_S`."""

@@ -32,7 +32,7 @@ PREFIX = "network"
 ROLES: tuple[Role, ...] = ("intake", "worker")
 SALE_S = 1_200
 ALL = frozenset(range(SIGNALS_PARTITIONS))
-SOON = timedelta(seconds=120)
+SOON = timedelta(seconds=240)
 
 
 @pytest.mark.parametrize(
