@@ -25,6 +25,10 @@ from schemas.topics import LARGEST_RECORD_BYTES
 
 RETRY_S: Final = 2.0
 REQUEST_TIMEOUT_MS: Final = 10_000
+METADATA_MAX_AGE_MS: Final = 5_000
+"""Who asks where a partition begins or ends goes on asking its old leader, after it has moved, until aiokafka looks at
+the metadata again: after five minutes, if it is not told otherwise."""
+
 _CLOSE_S: Final = 0.3
 
 REFUSALS: Final = (
@@ -56,6 +60,7 @@ async def open_consumer(
         fetch_max_wait_ms=wait_ms,
         max_partition_fetch_bytes=4 * LARGEST_RECORD_BYTES,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
     )
     try:
         await consumer.start()

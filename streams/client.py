@@ -38,6 +38,10 @@ from schemas.errors import BrokerRefused, BrokerUnavailable, TopicMismatch
 
 RETRY_S: Final = 2.0
 REQUEST_TIMEOUT_MS: Final = 10_000
+METADATA_MAX_AGE_MS: Final = 5_000
+"""A partition without a committed offset asks its leader for one, and aiokafka goes on asking the old leader, after it
+has moved, until it looks at the metadata again: after five minutes, if it is not told otherwise."""
+
 _PRODUCER_ID_ATTEMPTS: Final = 100
 _PATIENCE_S: Final = 3.0
 

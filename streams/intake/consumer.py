@@ -17,12 +17,12 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerError
 from streams import headers
-from streams.config import IntakeConfig
+from streams.client import METADATA_MAX_AGE_MS
+from streams.config import IntakeConfig, heartbeat_ms
 from streams.headers import RUN, Run
 from streams.intake.record import Record
 
 FETCH_WAIT_MS: Final = 100
-METADATA_MAX_AGE_MS: Final = 30_000
 
 
 class PartitionState(Protocol):
@@ -135,7 +135,7 @@ def source_consumer(config: IntakeConfig, listener: ConsumerRebalanceListener | 
         fetch_max_wait_ms=FETCH_WAIT_MS,
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
         session_timeout_ms=config.session_timeout_ms,
-        heartbeat_interval_ms=config.session_timeout_ms // 4,
+        heartbeat_interval_ms=heartbeat_ms(config.session_timeout_ms),
         rebalance_timeout_ms=config.session_timeout_ms,
     )
     consumer.subscribe(config.topics.inputs, listener=listener)

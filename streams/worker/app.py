@@ -16,7 +16,8 @@ from faust.types import TP
 from mode.utils.queues import ThrowableQueue
 from yarl import URL
 
-from streams.config import WorkerConfig
+from streams.client import METADATA_MAX_AGE_MS
+from streams.config import WorkerConfig, heartbeat_ms
 from streams.worker.inbox import Delivery
 from streams.worker.lanes import Lanes
 
@@ -88,12 +89,13 @@ def build(config: WorkerConfig) -> WorkerApp:
         broker_credentials=credentials(client),
         broker_client_id=group_of(config.application),
         broker_session_timeout=session_s,
-        broker_heartbeat_interval=session_s / 5,
+        broker_heartbeat_interval=heartbeat_ms(config.session_timeout_ms) / 1000,
         broker_rebalance_timeout=session_s,
         broker_request_timeout=max(session_s, 30.0),
         broker_commit_interval=_COMMIT_S,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=_FETCH_BYTES,
+        consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
         # It must be there, and nothing is written to it: there are no tables.
         datadir=Path(tempfile.gettempdir()),
         store="memory://",

@@ -5,6 +5,9 @@
                     └── pause ─┴── flush failed    fenced: 3 s, time to learn that the partition is another's now
                                                    broker away or outcome unknown: 1 s; the state says what was written
 
+From the moment at which the group takes the partitions back to the one at which it gives them out, no lane begins to
+open: it would fence the one who gets the partition. A pause is over when the partition is given here anew.
+
 Frames for a lane that is not ready wait in its inbox, so one lane never waits for another. What Faust does not deliver
 (after a rebalance it may skip frames, and whatever it has skipped it does not deliver any more) the lane reads from the
 broker itself: when a later frame comes, and when none comes although there are some.
@@ -79,6 +82,8 @@ class Lanes:
         self._heard: dict[int, tuple[int, float]] = {}
         self._seats = asyncio.Semaphore(_OPENING_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._given = asyncio.Event()
+        self._resting: set[int] = set()
         self.draining = False
         self.joined = False
         self.unopened: set[int] = set()
@@ -103,6 +108,7 @@ class Lanes:
 
     async def on_revoked(self) -> None:
         """Flush before others take over: all partitions are revoked at every rebalance, and some come back."""
+        self._given.clear()
         await self._flush_all()
         if not self._keep:
             for number in list(self.open):
@@ -124,7 +130,10 @@ class Lanes:
             if number not in self._inboxes:
                 task.cancel()
         for number in assigned:
+            if number in self._resting:
+                self._opening[number].cancel()
             self._start(number, 0.0)
+        self._given.set()
 
     async def watch(self) -> None:
         """Look after lanes that get no frames although there are some. Runs until cancelled."""
@@ -271,7 +280,7 @@ class Lanes:
     async def _opened(self, number: int, pause_s: float) -> None:
         try:
             while number in self._inboxes:
-                await asyncio.sleep(pause_s)
+                await self._rest(number, pause_s)
                 async with self._seats:
                     try:
                         lane = await self._open_lane(number, self._failed)
@@ -290,6 +299,15 @@ class Lanes:
             if self._opening.get(number) is asyncio.current_task():
                 del self._opening[number]
                 self.unopened.discard(number)
+
+    async def _rest(self, number: int, pause_s: float) -> None:
+        """Wait so long, and until the group has given out the partitions."""
+        self._resting.add(number)
+        try:
+            await asyncio.sleep(pause_s)
+            await self._given.wait()
+        finally:
+            self._resting.discard(number)
 
     def _failed(self, lane: Lane, error: Exception) -> None:
         """Drop a lane whose flush has failed. What it has not saved waits for the next one."""

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerRefused, BrokerUnavailable, StateError, other_version
 from schemas.rights import missing
-from streams.client import REFUSALS, fetched_end
+from streams.client import METADATA_MAX_AGE_MS, REFUSALS, fetched_end
 from streams.engine.partition import without_positions
 from streams.worker.alignment import Alignment
 
@@ -169,6 +169,7 @@ class Store:
             auto_offset_reset="earliest",
             isolation_level=self._isolation,
             max_partition_fetch_bytes=_FETCH_BYTES,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
         try:
             await consumer.start()

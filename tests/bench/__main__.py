@@ -5,12 +5,25 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import orjson
 
-from tests.bench import comparator, console, latency, memory, page, paging, products, soak, throughput, workers
+from tests.bench import (
+    comparator,
+    console,
+    failover,
+    latency,
+    memory,
+    page,
+    paging,
+    products,
+    soak,
+    throughput,
+    workers,
+)
 from tests.bench.calibration import Conditions
 from tests.bench.compare import comparing
 from tests.bench.compare.table import table
@@ -19,7 +32,7 @@ from tests.compiled import wheel
 from tests.kafka.broker import KafkaBroker, KafkaUnavailableError
 from tests.kafka.cluster import LIVEFUSE
 
-PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "console", "page", "memory")
+PARTS: Final = ("throughput", "plain", "faust", "latency", "paging", "console", "page", "failover", "memory")
 
 # What takes long, or says something only where nobody else is at work, runs when it is named.
 ALONE: Final = ("workers", "products", "soak", "compare")
@@ -94,6 +107,7 @@ def _measures(
         "paging": lambda: paging.measure(bootstrap, directory, options.surges),
         "console": lambda: console.measure(bootstrap, directory, options.open_fuses, realtime=realtime),
         "page": lambda: page.measure(bootstrap, directory),
+        "failover": lambda: failover.measure(bootstrap, directory, options.rounds, timedelta(seconds=options.session)),
         "memory": lambda: memory.measure(bootstrap, directory, options.products),
         "workers": lambda: workers.measure(bootstrap, directory, records, program),
         "products": lambda: products.measure(bootstrap, directory, program),
@@ -143,6 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--probes", type=int, default=300, help="of latency [300]")
     parser.add_argument("--surges", type=int, default=50, help="products of paging [50]")
     parser.add_argument("--open-fuses", type=int, default=1_000, help="of console [1,000]")
+    parser.add_argument("--rounds", type=int, default=3, help="of failover [3]")
+    parser.add_argument("--session", type=float, default=10.0, metavar="SECONDS", help="timeout of failover [10]")
     parser.add_argument("--realtime", action="store_true", help="latency and console undisturbed by others (as root)")
     parser.add_argument("--products", type=int, default=1_000_000, help="of memory [1,000,000]")
     parser.add_argument("--faust-records", type=int, default=40_000, help="backlog of faust, also in compare [40,000]")

@@ -1,52 +1,58 @@
 """Three brokers with locked doors, and everything that happens to them: none of it may change one event.
 
-    the shop sends       broker 1 is killed, and started again
-    the backlog is read  intakes and workers are killed; broker 2 is killed and started again, all three are restarted
+    every 10 s   a worker and an intake are killed and started again
+    meanwhile    broker 1 is killed and started again; then broker 2; then all three are restarted, one after the other
+                 workers are added and removed: 3, 5, 2, 4 ...
+                 the shop goes on sending
 
 Replication 3, min.insync.replicas 2, acks=all. Intakes and workers log in with exactly their generated rights. What the
 test itself sends and reads goes over a listener of its own.
+
+`LIVEFUSE_CHAOS_SECONDS=60` makes it short; `LIVEFUSE_CHAOS_OUT=FILE` takes how long partitions waited, as JSON.
 """
 
 import asyncio
 import os
 import sys
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from random import Random, SystemRandom
 
+import orjson
 import pytest
 
 from schemas.rights import Role, rights
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster
 from tests.kafka.dense import DenseSale
-from tests.kafka.faults import Faults
-from tests.kafka.feeding import send_all
 from tests.kafka.golden import compare, replay
-from tests.kafka.secured import LockedCluster, locked_brokers
+from tests.kafka.reading import replicated
+from tests.kafka.rounds import Rounds
+from tests.kafka.secured import SAFE, locked_brokers
+from tests.kafka.shop import Shop
+from tests.kafka.takeovers import Takeover, percentile, watched
 
-pytestmark = [pytest.mark.kafka, pytest.mark.faults_long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.kafka, pytest.mark.faults_long, pytest.mark.timeout(3000)]
 
 PREFIX = "chaos"
 ROLES: tuple[Role, ...] = ("intake", "worker")
-SALE_S = int(os.environ.get("LIVEFUSE_CHAOS_SECONDS", "600"))
-KILLS = max(4, SALE_S // 20)
+CHAOS_S = int(os.environ.get("LIVEFUSE_CHAOS_SECONDS", "300"))
+SALE_S = 6 * CHAOS_S
+"""Of event time: much more than is read while all that goes on."""
+
 DOWN_S = 6.0
 
-SAFE = {
-    "default.replication.factor": 3,
-    "min.insync.replicas": 2,
-    "offsets.topic.replication.factor": 3,
-    "transaction.state.log.replication.factor": 3,
-    "transaction.state.log.min.isr": 2,
-}
 
-
-async def test_three_brokers_that_come_and_go_and_processes_that_are_killed_change_no_event(
+async def test_brokers_that_come_and_go_while_processes_are_killed_every_ten_seconds_change_no_event(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seed = int(os.environ.get("LIVEFUSE_FAULTS_SEED") or SystemRandom().randrange(1_000_000))
+    with capsys.disabled():
+        sys.stdout.write(f"\nLIVEFUSE_FAULTS_SEED={seed}\n")
+    start_ms = int(time.time() * 1000) - (SALE_S + 3_600) * 1000
+    records = DenseSale(seed=seed, start_ms=start_ms, seconds=SALE_S, per_second=120, products=200).capture()
     passwords = {f"{PREFIX}-{role}": f"of {role}" for role in ROLES}
     with locked_brokers(tmp_path / "kafka", 3, passwords, SAFE, harness=True) as kafka:
         # One signal in a frame at most: so the faults strike in the middle of it.
@@ -56,46 +62,63 @@ async def test_three_brokers_that_come_and_go_and_processes_that_are_killed_chan
             await asyncio.to_thread(cluster.apply_topics)
             held = rights(cluster.names, SIGNALS_PARTITIONS, PREFIX)
             await kafka.grant({f"{PREFIX}-{role}": held[role] for role in ROLES})
-            start_ms = int(time.time() * 1000) - 2 * SALE_S * 1000
-            records = DenseSale(seed=seed, start_ms=start_ms, seconds=SALE_S, per_second=120, products=200).capture()
-            expected = replay(records, tmp_path)
-            first, second, _ = kafka.brokers
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(send_all(cluster, records))
-                tasks.create_task(killed(first))
+            shop = Shop(cluster, records, timedelta(seconds=min(180, SALE_S / 4)))
+            await shop.open()
             cluster.start(intakes=2, workers=3)
-            faults = Faults(cluster, Random(seed), kills=KILLS, zombies=0, frozen=timedelta(seconds=10))
-            began = time.monotonic()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(faults.run())
-                tasks.create_task(killed_and_all_restarted(second, kafka))
-            events = await compare(cluster, expected, within=timedelta(minutes=6))
-            took_s = time.monotonic() - began
+            async with watched(kafka.harness, cluster.names.state) as decisions:
+                enough = asyncio.Event()
+                selling = asyncio.create_task(shop.run(enough))
+                rounds = Rounds(cluster, Random(seed), decisions, rounds=CHAOS_S // 10)
+                async with asyncio.TaskGroup() as tasks:
+                    brokers = tasks.create_task(come_and_go(kafka.brokers, kafka.harness))
+                    tasks.create_task(rounds.run())
+                enough.set()
+                sent = await selling
+                await decisions.all_decided(timedelta(seconds=90))
+                takeovers = decisions.takeovers()
+            expected = await asyncio.to_thread(replay, sent, tmp_path)
+            events = await compare(cluster, expected, within=timedelta(minutes=10))
     with capsys.disabled():
         sys.stdout.write(
-            f"\nLIVEFUSE_FAULTS_SEED={seed}: {len(records):,} records, {events:,} fuse events, all as in replay, after "
-            f"{dict(faults.done)}, 2 brokers killed, 3 restarted; {took_s:.0f} s\n"
+            f"{len(sent):,} records, {events:,} fuse events, all as in replay, after {CHAOS_S} s with "
+            f"{dict(rounds.done)}; {', '.join(brokers.result())}\n{told(takeovers)}\n"
         )
 
 
-async def killed(broker: KafkaBroker) -> None:
-    """Kill a broker soon, and start it again."""
-    await asyncio.sleep(1)
-    await asyncio.to_thread(broker.kill)
-    await asyncio.sleep(DOWN_S)
-    await asyncio.to_thread(broker.start)
-    await replicated()
+async def come_and_go(brokers: Sequence[KafkaBroker], bootstrap: str) -> list[str]:
+    """Kill one and start it again, then another, then restart all in order; return what was done and when."""
+    began, done = time.monotonic(), []
+    first, second, _ = brokers
+    for name, broker in (("1", first), ("2", second)):
+        await asyncio.sleep(CHAOS_S / 10)
+        done.append(f"broker {name} killed after {time.monotonic() - began:.0f} s")
+        await asyncio.to_thread(broker.kill)
+        await asyncio.sleep(DOWN_S)
+        await asyncio.to_thread(broker.start)
+        # A second one away before the first has caught up would be one too many.
+        await replicated(bootstrap)
+    for broker in brokers:
+        done.append(f"one restarted after {time.monotonic() - began:.0f} s")
+        await asyncio.to_thread(broker.restart)
+        await replicated(bootstrap)
+    return done
 
 
-async def killed_and_all_restarted(broker: KafkaBroker, kafka: LockedCluster) -> None:
-    """Kill one and start it again, then restart all of them in order."""
-    await asyncio.sleep(DOWN_S)
-    await killed(broker)
-    for each in kafka.brokers:
-        await asyncio.to_thread(each.restart)
-        await replicated()
-
-
-async def replicated() -> None:
-    """Give a broker that is back the time to catch up: a second one away before that would be one too many."""
-    await asyncio.sleep(2 * DOWN_S)
+def told(takeovers: Sequence[Takeover]) -> str:
+    """Say how long the partitions waited whose worker was killed, and write it to a file if that is wanted."""
+    figures = {
+        name: {"count": len(waits), "p50": percentile(waits, 0.5), "p90": percentile(waits, 0.9), "max": max(waits)}
+        for name, waits in (
+            ("all", [each.seconds for each in takeovers]),
+            ("not killed again meanwhile", [each.seconds for each in takeovers if not each.again]),
+        )
+        if waits
+    }
+    if out := os.environ.get("LIVEFUSE_CHAOS_OUT"):
+        document = {"figures": figures, "takeovers": [each._asdict() for each in takeovers]}
+        Path(out).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    return "\n".join(
+        f"kill to first decision of a partition, {name}: {found['count']}, p50 {found['p50']:.2f} s, "
+        f"p90 {found['p90']:.2f} s, longest {found['max']:.2f} s"
+        for name, found in figures.items()
+    )

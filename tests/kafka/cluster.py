@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -195,6 +196,8 @@ class Cluster:
         self.prefix = prefix
         self.directory = directory
         self.services: list[Service] = []
+        # Those that were taken out of `services` keep their names.
+        self._numbers: Counter[str] = Counter()
         self.names = TopicNames(
             orders=f"{prefix}.orders",
             returns=f"{prefix}.returns",
@@ -255,13 +258,13 @@ class Cluster:
             admin = Admin(client)
             await carry_out(admin, await plan_topics(admin, settings, create_inputs=True))
 
-    def intake(self) -> Service:
-        """Start one more intake."""
-        return self._add("intake")
+    def intake(self, program: Sequence[str] | None = None) -> Service:
+        """Start one more intake, by a program of its own if one is given."""
+        return self._add("intake", program)
 
-    def worker(self) -> Service:
-        """Start one more worker."""
-        return self._add("worker")
+    def worker(self, program: Sequence[str] | None = None) -> Service:
+        """Start one more worker, by a program of its own if one is given."""
+        return self._add("worker", program)
 
     def pager(self) -> Service:
         """Start one more pager."""
@@ -284,11 +287,11 @@ class Cluster:
         for service in self.services:
             service.end()
 
-    def _add(self, command: str) -> Service:
-        number = 1 + sum(service.command == command for service in self.services)
-        name = f"{command}-{number}"
+    def _add(self, command: str, program: Sequence[str] | None = None) -> Service:
+        self._numbers[command] += 1
+        name = f"{command}-{self._numbers[command]}"
         environment = self.environment | self.logins.get(command, {})
-        service = Service(name, command, environment, self.directory / f"{name}.log", self._program)
+        service = Service(name, command, environment, self.directory / f"{name}.log", program or self._program)
         self.services.append(service)
         service.start()
         return service

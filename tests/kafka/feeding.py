@@ -32,10 +32,14 @@ Send = Callable[[CaptureRecord], Awaitable[Awaitable[Any]]]
 
 async def send_all(cluster: Cluster, records: Iterable[CaptureRecord], *, idempotent: bool = True) -> None:
     """Send as fast as possible; return when all are acknowledged. The embedded broker has no idempotent producers."""
-    async with _sender(cluster, idempotent=idempotent) as send:
-        pending = [(record, await send(record)) for record in records]
-        for record, acknowledged in pending:
-            _check_offset(record, (await acknowledged).offset)
+    async with sender(cluster, idempotent=idempotent) as send:
+        await acknowledged([(record, await send(record)) for record in records])
+
+
+async def acknowledged(pending: Iterable[tuple[CaptureRecord, Awaitable[Any]]]) -> None:
+    """Wait until all of them are acknowledged, and see that each has the offset that its capture names."""
+    for record, outcome in pending:
+        _check_offset(record, (await outcome).offset)
 
 
 async def send_live(
@@ -48,7 +52,7 @@ async def send_live(
     """
     lead_s, behind_s = lead.total_seconds(), 0.0
     sent: dict[str, tuple[float, Source]] = {}
-    async with _sender(cluster, idempotent=idempotent) as send:
+    async with sender(cluster, idempotent=idempotent) as send:
         rest = list(reversed(records))
         while rest:
             await _sleep_until(rest[-1].ts / 1000 - lead_s)
@@ -56,8 +60,7 @@ async def send_live(
             behind_s = max(behind_s, time.time() + lead_s - wave[0].ts / 1000)
             await _sleep_until(max(_earliest(record, sent) for record in wave))
             pending = [await send(record) for record in wave]
-            for record, acknowledged in zip(wave, pending, strict=True):
-                _check_offset(record, (await acknowledged).offset)
+            await acknowledged(zip(wave, pending, strict=True))
             for record in wave:
                 sent.update(dict.fromkeys(_products(record), (time.time(), _source(record))))
     if behind_s > lead_s:
@@ -95,22 +98,22 @@ async def _sleep_until(moment_s: float) -> None:
 
 
 @asynccontextmanager
-async def _sender(cluster: Cluster, *, idempotent: bool) -> AsyncIterator[Send]:
+async def sender(cluster: Cluster, *, idempotent: bool = True) -> AsyncIterator[Send]:
+    """Yield what sends records of a capture to the cluster; a broker may be away for a while meanwhile."""
     names = dict(zip(_CONTRACT.inputs, cluster.names.inputs, strict=True))
     producer = AIOKafkaProducer(
         bootstrap_servers=cluster.bootstrap,
         acks="all",
         enable_idempotence=idempotent,
         max_request_size=16 * 1_048_576,
-        # A broker may be away for a while in the middle of a test.
         request_timeout_ms=60_000,
     )
 
     async def send(record: CaptureRecord) -> Awaitable[Any]:
-        acknowledged: Awaitable[Any] = await producer.send(
+        outcome: Awaitable[Any] = await producer.send(
             names[record.topic], record.value, key=record.key, partition=record.partition, timestamp_ms=record.ts
         )
-        return acknowledged
+        return outcome
 
     await producer.start()
     try:

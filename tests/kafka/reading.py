@@ -66,7 +66,7 @@ async def end_offsets(bootstrap: str, *topics: str) -> dict[TopicPartition, int]
 
 async def partitions_of(bootstrap: str, *topics: str) -> list[TopicPartition]:
     """Return all partitions of topics that exist."""
-    async with _admin(bootstrap) as admin:
+    async with admin_of(bootstrap) as admin:
         described = await admin.describe_topics(list(topics))
     counts = {each["topic"]: len(each["partitions"]) for each in described}
     assert all(counts.get(topic) for topic in topics), f"of {topics} there are only {counts}"
@@ -80,7 +80,7 @@ async def drained(cluster: Cluster, within: timedelta) -> None:
     committed that log up to where it ended then, which they do after the outputs.
     """
     await forwarded(cluster, within)
-    async with _admin(cluster.bootstrap) as admin:
+    async with admin_of(cluster.bootstrap) as admin:
         signals = await end_offsets(cluster.bootstrap, cluster.names.signals)
         await _reached(admin, cluster.worker_group, signals, within)
 
@@ -88,8 +88,23 @@ async def drained(cluster: Cluster, within: timedelta) -> None:
 async def forwarded(cluster: Cluster, within: timedelta) -> None:
     """Return when the signals of all that is in the input topics now stand in the signals log."""
     sources = await end_offsets(cluster.bootstrap, *cluster.names.inputs)
-    async with _admin(cluster.bootstrap) as admin:
+    async with admin_of(cluster.bootstrap) as admin:
         await _reached(admin, cluster.intake_group, sources, within)
+
+
+async def replicated(bootstrap: str, within: timedelta = timedelta(seconds=120)) -> None:
+    """Return when every partition of every topic has all its replicas in sync."""
+
+    async def are_in_sync() -> bool:
+        try:
+            async with admin_of(bootstrap) as admin:
+                described = await admin.describe_topics()
+        except KafkaError:
+            return False
+        partitions = [each for topic in described for each in topic["partitions"]]
+        return bool(partitions) and all(len(each["isr"]) == len(each["replicas"]) for each in partitions)
+
+    await until(are_in_sync, "all replicas are in sync", within=within, between=timedelta(seconds=0.5))
 
 
 async def decided(cluster: Cluster, count: int, within: timedelta = timedelta(seconds=120)) -> None:
@@ -122,7 +137,8 @@ async def _reached(
 
 
 @asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_of(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Yield an admin client that is connected."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:

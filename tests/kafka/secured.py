@@ -27,6 +27,19 @@ from tests.kafka.broker import KafkaBroker
 ROOT: Final = "root"
 """A user who may do all; the brokers are the others."""
 
+SAFE: Final = {
+    "default.replication.factor": 3,
+    "min.insync.replicas": 2,
+    "offsets.topic.replication.factor": 3,
+    "transaction.state.log.replication.factor": 3,
+    "transaction.state.log.min.isr": 2,
+    # Three brokers of a test share few cores with all that they serve: a slow one is not a dead one.
+    "initial.broker.registration.timeout.ms": 300_000,
+    "controller.quorum.fetch.timeout.ms": 4_000,
+    "broker.session.timeout.ms": 6_000,
+}
+"""Settings with which three brokers lose nothing when one of them is lost."""
+
 
 @dataclass(frozen=True)
 class LockedCluster:
@@ -80,20 +93,21 @@ def locked_brokers(
     settings: Mapping[str, object] | None = None,
     *,
     harness: bool = False,
+    host: str = HOST,
 ) -> Iterator[LockedCluster]:
-    """Run so many brokers, each a controller too. Raises KafkaUnavailableError."""
+    """Run so many brokers, each a controller too. Clients log in at `host`. Raises KafkaUnavailableError."""
     authority = _authority(directory)
     passwords = {ROOT: "root", **passwords}
     scram = [f"SCRAM-SHA-512=[name={user},password={word}]" for user, word in passwords.items()]
     ports = [(free_port(), free_port(), free_port(), free_port()) for _ in range(count)]
     voters = ",".join(f"{number}@{HOST}:{controller}" for number, (_, _, controller, _) in enumerate(ports, 1))
     open_to = ["User:ANONYMOUS"] if harness else []
-    brokers = []
+    brokers: list[KafkaBroker] = []
     for number, (client, internal, controller, plain) in enumerate(ports, 1):
-        listeners = f"CLIENT://{HOST}:{client},BROKER://{HOST}:{internal}" + (
+        listeners = f"CLIENT://{host}:{client},BROKER://{HOST}:{internal}" + (
             f",HARNESS://{HOST}:{plain}" if harness else ""
         )
-        pair = _certificate(directory, f"broker-{number}")
+        pair = _certificate(directory, f"broker-{number}", host)
         broker = KafkaBroker(
             directory / f"broker-{number}",
             settings={
@@ -121,7 +135,7 @@ def locked_brokers(
                 **(settings or {}),
             },
             format_arguments=[part for each in scram for part in ("--add-scram", each)],
-            answers=lambda port: _answers(port, authority),
+            answers=lambda port: _answers(host, port, authority),
         )
         broker.port = client
         brokers.append(broker)
@@ -132,16 +146,16 @@ def locked_brokers(
             stack.callback(broker.kill)
         for broker in brokers:
             broker.wait_ready()
-        bootstrap = ",".join(each.bootstrap for each in brokers)
+        bootstrap = ",".join(f"{host}:{each.port}" for each in brokers)
         open_bootstrap = ",".join(f"{HOST}:{each[3]}" for each in ports) if harness else ""
         yield LockedCluster(brokers, bootstrap, authority, passwords, open_bootstrap)
 
 
-def _answers(port: int, authority: Path) -> bool:
+def _answers(host: str, port: int, authority: Path) -> bool:
     """Tell whether a broker speaks TLS at a port. It opens its listener when it may serve."""
     context = ssl.create_default_context(cafile=authority)
     try:
-        with create_connection((HOST, port), 1.0) as plain, context.wrap_socket(plain, server_hostname=HOST):
+        with create_connection((host, port), 1.0) as plain, context.wrap_socket(plain, server_hostname=host):
             return True
     except OSError:
         return False
@@ -156,11 +170,11 @@ def _authority(directory: Path) -> Path:
     return directory / "ca.pem"
 
 
-def _certificate(directory: Path, name: str) -> Path:
+def _certificate(directory: Path, name: str, host: str) -> Path:
     """Return a file with a key and its certificate, signed by the authority there."""
     key, request, certificate = (directory / f"{name}.{end}" for end in ("key", "csr", "crt"))
     extensions = directory / f"{name}.ext"
-    extensions.write_text(f"subjectAltName=IP:{HOST}\n")
+    extensions.write_text(f"subjectAltName=IP:{HOST},IP:{host}\n")
     _openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(request))
     _openssl(
         "x509", "-req", "-in", str(request), "-CA", str(directory / "ca.pem"), "-CAkey", str(directory / "ca.key"),

@@ -7,8 +7,10 @@ import pytest
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from mode.utils.queues import FlowControlEvent
 
+from schemas.topics import TopicNames
+from streams.config import KafkaConfig, WorkerConfig
 from streams.worker import app as app_module
-from streams.worker.app import FrameQueue, credentials
+from streams.worker.app import FrameQueue, build, credentials
 
 CONTEXT = ssl.create_default_context()
 LOGIN = {"sasl_plain_username": "u", "sasl_plain_password": "p"}
@@ -30,6 +32,13 @@ def test_faust_connects_with_what_every_client_is_given(client: dict[str, Any]) 
 
 def test_without_a_word_on_security_the_connection_is_plain() -> None:
     assert credentials({"bootstrap_servers": "x:1"}) is None
+
+
+def test_a_leader_that_has_moved_is_found_within_seconds() -> None:
+    """Faust's default is five minutes, in which a partition without a committed offset stood still."""
+    names = TopicNames()
+    config = WorkerConfig(KafkaConfig({"bootstrap_servers": "x:1"}), names, partitions=1)
+    assert build(config).conf.consumer_metadata_max_age_ms <= 5_000
 
 
 async def test_the_queue_of_frames_is_full_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,6 +202,37 @@ async def test_a_fenced_lane_opens_again_after_a_pause_and_finds_its_frames(monk
         assert r.acknowledged == [(0, 0), (0, 1), (0, 2)]
 
 
+async def test_the_pause_of_a_fenced_lane_ends_when_the_group_gives_it_the_partition_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with rig(monkeypatch) as r:
+        monkeypatch.setattr(lanes_module, "_FENCED_PAUSE_S", 2 * LONG_S)
+        await r.open_lanes(0)
+        r.take(0, 0)
+        r.writers[0].error = FencedError("x")
+        await r.lanes.on_revoked()
+        await r.open_lanes(0)
+        assert (r.lanes.counts.fenced, r.ended) == (1, [])
+
+
+async def test_no_lane_begins_to_open_while_the_group_gives_out_the_partitions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with rig(monkeypatch) as r:
+        await r.open_lanes(0, 1)
+        r.take(0, 0)
+        fenced = r.writers[0]
+        fenced.error = FencedError("x")
+        await r.lanes.on_revoked()
+        assert set(r.lanes.open) == {1}
+        await asyncio.sleep(3 * PAUSE_S)
+        assert r.writers[0] is fenced
+        # Another one has it now.
+        r.lanes.on_assigned([1])
+        await asyncio.sleep(3 * PAUSE_S)
+        assert r.writers[0] is fenced
+
+
 async def test_opening_is_tried_again_while_the_broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     async with rig(monkeypatch) as r:
         r.errors = [BrokerUnavailable("x"), FencedError("x")]
