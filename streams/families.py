@@ -1,8 +1,11 @@
 """Families of Prometheus made of plain numbers, at the moment at which they are asked for."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+from streams.histogram import Histogram
 
 
 def counter(name: str, documentation: str, value: float) -> CounterMetricFamily:
@@ -33,6 +36,17 @@ def gauges(
     for given, value in sorted(values.items()):
         family.add_metric(given, value)
     return family
+
+
+def histogram(name: str, documentation: str, values: Histogram) -> HistogramMetricFamily:
+    """Return a histogram: cumulative buckets and the sum."""
+    bounds = [*(repr(float(bound)) for bound in values.bounds), "+Inf"]
+    return HistogramMetricFamily(
+        name,
+        documentation,
+        buckets=list(zip(bounds, accumulate(values.counts), strict=True)),
+        sum_value=values.sum,
+    )
 
 
 def yes(word: object) -> str:

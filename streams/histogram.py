@@ -1,10 +1,7 @@
-"""A histogram of plain numbers for busy loops; Prometheus sees it only when it asks."""
+"""A histogram of plain numbers for busy loops; `families.histogram` shows it to Prometheus."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
-
-from prometheus_client.core import HistogramMetricFamily
 
 
 class Histogram:
@@ -26,13 +23,3 @@ class Histogram:
     def count(self) -> int:
         """Return how many values there were."""
         return sum(self.counts)
-
-    def family(self, name: str, documentation: str) -> HistogramMetricFamily:
-        """Return what Prometheus asks for: cumulative buckets and the sum."""
-        bounds = [*(repr(float(bound)) for bound in self.bounds), "+Inf"]
-        return HistogramMetricFamily(
-            name,
-            documentation,
-            buckets=list(zip(bounds, accumulate(self.counts), strict=True)),
-            sum_value=self.sum,
-        )

@@ -1,5 +1,6 @@
 """`livefuse intake`, `worker` and `pager`: one process each. Logs go to standard error; SIGTERM and Ctrl-C drain."""
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deploy.settings import Settings
+    from streams.intake.status import IntakeStatus
+    from streams.worker.status import WorkerStatus
 
 
 def intake(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -30,16 +33,9 @@ def worker(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """
     settings = _begin_without_garbage(config, as_json=as_json)
 
-    from deploy.web import registry, serving
-    from streams.worker.metrics import WorkerCollector
     from streams.worker.process import run
 
-    raise typer.Exit(
-        run(
-            settings.worker_config(),
-            lambda status: serving(settings.worker.web_port, registry("worker", WorkerCollector(status)), status),
-        )
-    )
+    raise typer.Exit(run(settings.worker_config(), lambda status: _serving_worker(settings.worker.web_port, status)))
 
 
 def pager(
@@ -103,10 +99,8 @@ async def _run_intake(settings: "Settings") -> None:
     import asyncio
     import signal
 
-    from deploy.web import registry, serving
     from streams.garbage import look, look_by_the_clock
     from streams.intake.intake import run
-    from streams.intake.metrics import IntakeCollector
     from streams.intake.status import IntakeStatus
 
     look_by_the_clock()
@@ -116,6 +110,25 @@ async def _run_intake(settings: "Settings") -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     config = settings.intake_config()
     status = IntakeStatus(config.topics.inputs)
-    async with serving(settings.intake.web_port, registry("intake", IntakeCollector(status)), status):
+    async with _serving_intake(settings.intake.web_port, status):
         await run(config, stop, status)
     looking.cancel()
+
+
+# Only who shows metrics spends a tenth of the start on them.
+def _serving_intake(port: int | None, status: "IntakeStatus") -> AbstractAsyncContextManager[object]:
+    if port is None:
+        return nullcontext()
+    from deploy import web
+    from streams.intake.metrics import IntakeCollector
+
+    return web.serving(port, web.registry("intake", IntakeCollector(status)), status)
+
+
+def _serving_worker(port: int | None, status: "WorkerStatus") -> AbstractAsyncContextManager[object]:
+    if port is None:
+        return nullcontext()
+    from deploy import web
+    from streams.worker.metrics import WorkerCollector
+
+    return web.serving(port, web.registry("worker", WorkerCollector(status)), status)

@@ -11,7 +11,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from schemas.parse import Reason
-from streams.families import counter, counters, gauge, gauges
+from streams.families import counter, counters, gauge, gauges, histogram
 from streams.intake.status import IntakeStatus
 
 
@@ -43,8 +43,8 @@ class IntakeCollector(Collector):
         counts, writer = self._status.counts, self._status.writer
         yield counter("livefuse_frames_written", "Frames acknowledged, ticks among them.", counts.frames)
         yield counter("livefuse_ticks_written", "Frames without signals.", counts.ticks)
-        yield counts.frame_signals.family("livefuse_frame_signals", "Signals of a frame, ticks left out.")
-        yield counts.frame_bytes.family("livefuse_frame_bytes", "Bytes of a frame, ticks left out.")
+        yield histogram("livefuse_frame_signals", "Signals of a frame, ticks left out.", counts.frame_signals)
+        yield histogram("livefuse_frame_bytes", "Bytes of a frame, ticks left out.", counts.frame_bytes)
         yield gauge(
             "livefuse_intake_unacknowledged_seconds",
             "Age of the oldest frame in flight, 0 if none.",

@@ -17,7 +17,7 @@ from schemas.rules import Rule
 from streams.engine.fuse import TRANSITIONS
 from streams.engine.plan import ArmedRule, Plan
 from streams.engine.signals import RULES
-from streams.families import counter, counters, gauge, gauges, yes
+from streams.families import counter, counters, gauge, gauges, histogram, yes
 from streams.worker.counts import Transition
 from streams.worker.lane import Lane
 from streams.worker.lanes import Lanes
@@ -85,8 +85,8 @@ class WorkerCollector(Collector):
 
     def _flushes(self) -> Iterator[Metric]:
         counts = self._status.counts
-        yield counts.flush.family("livefuse_flush_seconds", "From the beginning of a flush to its commit.")
-        yield counts.apply.family("livefuse_apply_seconds", "What applying a frame took.")
+        yield histogram("livefuse_flush_seconds", "From the beginning of a flush to its commit.", counts.flush)
+        yield histogram("livefuse_apply_seconds", "What applying a frame took.", counts.apply)
         outcomes: Values = {
             ("committed",): counts.flushes,
             ("fenced",): counts.fenced,

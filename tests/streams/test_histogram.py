@@ -3,6 +3,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from streams import families
 from streams.histogram import Histogram
 
 
@@ -13,7 +14,7 @@ def test_a_value_on_a_bound_belongs_below_it_and_buckets_add_up() -> None:
 
     class One(Collector):
         def collect(self) -> list[Metric]:
-            return [histogram.family("livefuse_things_seconds", "Things.")]
+            return [families.histogram("livefuse_things_seconds", "Things.", histogram)]
 
     registry = CollectorRegistry()
     registry.register(One())
@@ -27,7 +28,7 @@ def test_a_value_on_a_bound_belongs_below_it_and_buckets_add_up() -> None:
 
 
 def test_an_empty_histogram_shows_its_buckets() -> None:
-    family = Histogram((1, 2)).family("livefuse_things", "Things.")
+    family = families.histogram("livefuse_things", "Things.", Histogram((1, 2)))
     assert [(each.name, each.value) for each in family.samples] == [
         ("livefuse_things_bucket", 0),
         ("livefuse_things_bucket", 0),
