@@ -1,8 +1,8 @@
 """Failover: how long a partition goes without a decision when a worker or an intake goes, comes, or is replaced.
 
 Four workers, as many as signals partitions, and two intakes. Orders come all the time, of products of every partition,
-so a lane writes five times a second. A wait is the longest time between two transactions of a lane that a
-`read_committed` reader saw around what happened: from the last decision before it to the first one after. Partitions
+so a lane writes five times a second. A wait is the longest time between two decisions of a lane that a `read_committed`
+reader saw around what happened: from the last one before it to the first one after. Partitions
 that changed their worker are told apart from those that stayed with it.
 """
 

@@ -1,11 +1,12 @@
 """How long a partition waits for its first decision when its worker has gone, as a reader of Kafka sees it.
 
-    gone         the moment at which the worker was dead, or was told to leave
-    decided      a `read_committed` reader has the first lane's record in `livefuse.state` that was written after that
+    gone         the moment at which the worker was dead
+    decided      a `read_committed` reader has the first lane's record in `livefuse.state` that was written after that,
+                 and whose position is beyond that of all before it
 
-A lane writes its record in every transaction, with the states, the position and all outputs: when a reader has it, it
-has the fuse events too. The dead write nothing any more, so whoever wrote it has taken over. What was in a transaction
-of the dead does not count: it bears an earlier time.
+A lane writes its record in every transaction, with the states and all outputs: when a reader has it, it has the fuse
+events too. The dead write nothing any more, so whoever wrote it has taken over. What was in a transaction of the dead
+does not count: it bears an earlier time. Nor does one that decides nothing, because its signals wait for an intake.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 
-from streams.worker.store import LANE_KEY
+from streams.worker.store import LANE_KEY, LaneRecord
 from tests.kafka.cluster import Service, until
 from tests.kafka.reading import partitions_of
 
@@ -46,32 +47,36 @@ class Gone(NamedTuple):
 
 
 class Decisions:
-    """The transactions of all lanes: when each was written and when it was seen (wall clock, seconds)."""
+    """The decisions of all lanes: when each was written and when it was seen (wall clock, seconds)."""
 
     def __init__(self) -> None:
         self.gone: list[Gone] = []
         self._written: defaultdict[int, list[float]] = defaultdict(list)
         self._seen: defaultdict[int, list[float]] = defaultdict(list)
+        self._positions: dict[int, int] = {}
 
     def note(self, cause: str, partitions: Iterable[int]) -> None:
         """Remember that a worker went just now."""
         self.gone.append(Gone(cause, time.time(), frozenset(partitions)))
 
-    def add(self, partition: int, written_ms: int) -> None:
-        """Take down a transaction that has just been read."""
+    def add(self, partition: int, written_ms: int, position: int) -> None:
+        """Take down a transaction that has just been read, if it has decided anything."""
+        if position <= self._positions.get(partition, -1):
+            return
+        self._positions[partition] = position
         # Lanes that follow each other run on one clock here, but the last one's may be read late: keep them in order.
         self._written[partition].append(max([written_ms / 1000, *self._written[partition][-1:]]))
         self._seen[partition].append(time.time())
 
     def first_after(self, partition: int, moment_s: float) -> float | None:
-        """Return when the first transaction was seen that was written after a moment; None when there is none."""
+        """Return when the first decision was seen that was written after a moment; None when there is none."""
         written = self._written[partition]
         # Kafka's times are whole milliseconds, cut off.
         place = bisect_right(written, moment_s)
         return self._seen[partition][place] if place < len(written) else None
 
     def longest_wait(self, partition: int, from_s: float, to_s: float) -> float:
-        """Return the longest time between two transactions that were seen between two moments."""
+        """Return the longest time between two decisions that were seen between two moments."""
         seen = [each for each in self._seen[partition] if from_s <= each <= to_s]
         return max((later - earlier for earlier, later in zip([from_s, *seen], [*seen, to_s], strict=True)), default=0)
 
@@ -126,7 +131,8 @@ async def _follow(consumer: Any, decisions: Decisions) -> None:
         for partition, records in (await consumer.getmany(timeout_ms=200)).items():
             for record in records:
                 if record.key == LANE_KEY:
-                    decisions.add(partition.partition, record.timestamp)
+                    position = LaneRecord.decode(record.value).position
+                    decisions.add(partition.partition, record.timestamp, position)
 
 
 def lanes_of(worker: Service) -> frozenset[int]:

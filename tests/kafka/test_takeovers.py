@@ -1,4 +1,4 @@
-"""How a takeover is timed, with the transactions of a lane written down by hand."""
+"""How a takeover is timed, with the decisions of lanes written down by hand."""
 
 import pytest
 
@@ -12,8 +12,15 @@ def decisions(monkeypatch: pytest.MonkeyPatch) -> Decisions:
     for partition, moments_s in ((0, (10.0, 10.2, 17.3, 17.5)), (1, (10.1, 10.3, 18.0))):
         for written_s in moments_s:
             monkeypatch.setattr("tests.kafka.takeovers.time.time", lambda seen_s=written_s + 0.05: seen_s)
-            made.add(partition, round(written_s * 1000))
+            made.add(partition, round(written_s * 1000), round(written_s * 10))
     return made
+
+
+def test_a_transaction_that_decides_nothing_does_not_count(decisions: Decisions) -> None:
+    decisions.add(1, 19_000, 180)
+    assert decisions.first_after(1, 18.5) is None
+    decisions.add(1, 19_100, 181)
+    assert decisions.first_after(1, 18.5) is not None
 
 
 def test_what_the_dead_had_written_does_not_count_though_it_is_seen_later(decisions: Decisions) -> None:
