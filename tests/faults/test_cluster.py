@@ -55,8 +55,9 @@ async def test_brokers_that_come_and_go_while_processes_are_killed_every_ten_sec
     records = DenseSale(seed=seed, start_ms=start_ms, seconds=SALE_S, per_second=120, products=200).capture()
     passwords = {f"{PREFIX}-{role}": f"of {role}" for role in ROLES}
     with locked_brokers(tmp_path / "kafka", 3, passwords, SAFE, harness=True) as kafka:
-        # One signal in a frame at most: so the faults strike in the middle of it.
-        settings = {"LIVEFUSE_INTAKE__FRAME_SIGNALS": "3"}
+        # Small frames, so that there are many, and faults strike between them. With the smallest an intake that has
+        # ten seconds to live would not live to see all acknowledged that it has read, and commit nothing.
+        settings = {"LIVEFUSE_INTAKE__FRAME_SIGNALS": "20"}
         with Cluster(kafka.harness, PREFIX, tmp_path / "processes", **settings) as cluster:
             cluster.logins = {role: kafka.environment(f"{PREFIX}-{role}", tmp_path) for role in ROLES}
             await asyncio.to_thread(cluster.apply_topics)
