@@ -30,9 +30,6 @@ LANE_KEY: Final = b"\x00lane"
 VERSION: Final = 1
 _HEAD: Final = struct.Struct(">BI")
 _FETCH_BYTES: Final = 16 * 1024 * 1024
-_FETCH_WAIT_MS: Final = 10
-"""A broker answers one request of a connection after the other: what is asked behind the last fetch waits for it."""
-
 _RECORDS_AT_ONCE: Final = 5_000
 _FRAMES_AT_ONCE: Final = 100
 _PATIENCE_S: Final = 30.0
@@ -173,7 +170,6 @@ class Store:
             isolation_level=self._isolation,
             max_partition_fetch_bytes=_FETCH_BYTES,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
         try:
             await consumer.start()
