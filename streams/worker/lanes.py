@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _OPENING_AT_ONCE: Final = 4
 _FENCED_PAUSE_S: Final = 3.0
+_LONGEST_GIVING_S: Final = 15.0
 _RETRY_PAUSE_S: Final = 1.0
 _BUSY_PAUSE_S: Final = 0.05
 _WATCH_S: Final = 1.0
@@ -301,11 +302,12 @@ class Lanes:
                 self.unopened.discard(number)
 
     async def _rest(self, number: int, pause_s: float) -> None:
-        """Wait so long, and until the group has given out the partitions."""
+        """Wait so long, and until the group has given out the partitions, but not for ever if it never says so."""
         self._resting.add(number)
         try:
             await asyncio.sleep(pause_s)
-            await self._given.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._given.wait(), _LONGEST_GIVING_S)
         finally:
             self._resting.discard(number)
 
