@@ -1,5 +1,6 @@
 """Fixtures that every part's tests share: the brokers, and names that keep tests on one broker apart."""
 
+import signal
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -8,6 +9,9 @@ from hypothesis import HealthCheck, settings
 
 from deploy.embedded import EmbeddedBroker
 from tests.kafka.broker import KafkaBroker, skipped_without_kafka
+
+# What runs in the background of a shell ignores Ctrl-C, and so would all processes that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says nothing on a machine that others use too.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
