@@ -101,6 +101,8 @@ def copied(records: Iterable[CaptureRecord], file: BinaryIO) -> Iterator[Capture
     for record in records:
         file.write(line(record))
         yield record
+    # Who replays the file may do so before it is closed.
+    file.flush()
 
 
 def replay(cluster: Cluster, capture: Path) -> dict[str, list[bytes]]:
