@@ -176,16 +176,13 @@ async def test_a_page_comes_fast_and_although_another_alertmanager_is_down(
             await eventually(lambda: model.firing("LivefuseWatchdog"), "the pager works")
             async with Worker(cluster) as worker:
                 delays: list[float] = []
-                writes: list[float] = []
                 for number in range(20):
                     began = asyncio.get_running_loop().time()
                     await worker.open(f"p{number}")
-                    writes.append(asyncio.get_running_loop().time() - began)
                     await eventually(lambda: len(model.notified()) == len(delays) + 1, "the page comes")
                     delays.append(asyncio.get_running_loop().time() - began)
-            # With the write itself, 0.05 s in a quiet machine; a busy one takes longer for the write, too. The one that
-            # hangs would hold a page up for seconds.
-            assert median(delays) < 0.5 + 5 * median(writes)
+            # With the write itself, 0.05 s in a quiet machine. The one that hangs would hold a page up for seconds.
+            assert median(delays) < 1.0
             assert len(model.firing()) == 20
             assert pager.drain(timedelta(seconds=2)) == 0
 
