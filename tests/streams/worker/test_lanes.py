@@ -233,6 +233,20 @@ async def test_no_lane_begins_to_open_while_the_group_gives_out_the_partitions(
         assert r.writers[0] is fenced
 
 
+async def test_a_group_that_never_gives_out_its_partitions_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lanes_module, "_LONGEST_GIVING_S", PAUSE_S)
+    async with rig(monkeypatch) as r:
+        await r.open_lanes(0)
+        r.take(0, 0)
+        fenced = r.writers[0]
+        fenced.error = FencedError("x")
+        await r.lanes.on_revoked()
+        await r.until(lambda: 0 in r.lanes.open)
+        assert r.writers[0] is not fenced
+
+
 async def test_opening_is_tried_again_while_the_broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     async with rig(monkeypatch) as r:
         r.errors = [BrokerUnavailable("x"), FencedError("x")]
