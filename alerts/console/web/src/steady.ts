@@ -14,19 +14,23 @@ const CALM_MS = 1_500;
 
 /**
  * `near`: it may press at any moment. A mouse is while it is over the list. A finger is not seen coming: it always is.
- * `down`: it touches. `moved`, `held`: when it last moved, and since when the order has been held for it. `jumped`: when
- * the order last changed before it.
+ * `down`: the pointers that touch. `moved`, `held`: when it last moved, and since when the order has been held for it.
+ * `jumped`: when the order last changed before it.
  */
 interface Hand {
   near: boolean;
-  down: boolean;
+  readonly down: Set<number>;
   moved: number;
   held: number;
   jumped: number;
 }
 
+function hasOnlyFingers(): boolean {
+  return window.matchMedia("(hover: none)").matches;
+}
+
 function firstHand(): Hand {
-  return { near: window.matchMedia("(hover: none)").matches, down: false, moved: -REST_MS, held: 0, jumped: -CALM_MS };
+  return { near: hasOnlyFingers(), down: new Set(), moved: -REST_MS, held: 0, jumped: -CALM_MS };
 }
 
 function sameOrder(a: readonly string[], b: readonly string[]): boolean {
@@ -60,16 +64,16 @@ export function useSteady(list: RefObject<HTMLElement | null>, fresh: readonly s
       hand.near = true;
       hand.moved = performance.now();
       // A menu of the browser may have taken the release.
-      hand.down = event.buttons !== 0;
+      if (event.buttons !== 0) hand.down.add(event.pointerId);
+      else hand.down.delete(event.pointerId);
     };
     const leave = (event: PointerEvent): void => {
-      // A finger leaves with every tap, and before the click of it.
-      hand.near = event.pointerType !== "mouse";
+      // A finger leaves with every tap, and before the click of it. Browsers have a mouse leave where there is none.
+      hand.near = event.pointerType !== "mouse" || hasOnlyFingers();
       redraw((count) => count + 1);
     };
-    const up = (): void => {
-      if (!hand.down) return;
-      hand.down = false;
+    const up = (event: PointerEvent): void => {
+      if (!hand.down.delete(event.pointerId)) return;
       hand.moved = performance.now();
       redraw((count) => count + 1);
     };
@@ -90,11 +94,12 @@ export function useSteady(list: RefObject<HTMLElement | null>, fresh: readonly s
 
   const time = performance.now();
   const changes = !sameOrder(shown.current.ids, fresh);
-  const { near, down, moved, held, jumped } = hand;
+  const { near, moved, held, jumped } = hand;
+  const isDown = hand.down.size > 0;
   const isFiltered = shown.current.key !== key;
   const restsUntil = held === 0 || time - held < LONGEST_MS ? moved + REST_MS : 0;
   const until = Math.max(restsUntil, jumped + CALM_MS);
-  const holds = near && (down || time < until);
+  const holds = isDown || (near && time < until);
   const keeps = changes && holds && !isFiltered;
   const jumps = changes && !keeps && near && !isFiltered;
   if (keeps) hand.held ||= time;
@@ -105,7 +110,7 @@ export function useSteady(list: RefObject<HTMLElement | null>, fresh: readonly s
 
   // What waits is shown once the hand rests, also when nothing else happens.
   useEffect(() => {
-    if (!keeps || down) return;
+    if (!keeps || isDown) return;
     const timer = setTimeout(() => redraw((count) => count + 1), until - time + 20);
     return () => clearTimeout(timer);
   });
