@@ -33,6 +33,10 @@ def worker(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """
     settings = _begin_without_garbage(config, as_json=as_json)
 
+    from streams.worker.lean import load_faust
+
+    load_faust()
+
     from streams.worker.process import run
 
     raise typer.Exit(run(settings.worker_config(), lambda status: _serving_worker(settings.worker.web_port, status)))

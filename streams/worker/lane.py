@@ -18,8 +18,8 @@ but never longer than five seconds, nor when many products have been touched: de
 memory. Behind, many states or bytes of frames end the rest too: the first would hold up an event that comes then, the
 second must stay in memory. Frames are applied while a flush is under way, until there are too many of them again.
 
-A lane is behind when more frames wait and the last one was written seconds ago. In a sale frames always wait, and there
-an event must not.
+A lane is behind when more frames wait and the last one was written seconds ago, or when the intake that wrote it is
+behind and brings what happened a minute ago. In a sale frames always wait, and there an event must not.
 """
 
 import asyncio
@@ -44,6 +44,7 @@ from streams.worker.writer import Batch, Record, Writer
 
 _IDLE_S: Final = 1.0
 _BEHIND_MS: Final = 2_000
+_INTAKE_BEHIND_MS: Final = 60_000
 _LONGEST_REST_S: Final = 5.0
 _REST_OF_STATES: Final = 9.0
 _STALLED_S: Final = 5.0
@@ -159,7 +160,8 @@ class Lane:
         self.partition.hot_products = max(1, self._hot_products // max(1, self._counts.lanes))
         try:
             overflows = self._alignment.overflows
-            release = self._alignment.add(offset, decode(delivery.value))
+            frame = decode(delivery.value)
+            release = self._alignment.add(offset, frame)
             outputs = self.partition.apply(release.sources, release.signals) if release.signals else []
             outputs += self.partition.tick(release.tick)
         except (FrameError, StateError) as error:
@@ -175,7 +177,10 @@ class Lane:
         self.next = offset + 1
         self._counts.frames += 1
         self._counts.signals += len(release.signals)
-        self._behind = behind and time.time() * 1000 - delivery.written_ms > _BEHIND_MS
+        now_ms = time.time() * 1000
+        self._behind = (behind and now_ms - delivery.written_ms > _BEHIND_MS) or (
+            not frame.live and bool(frame.signals) and now_ms - frame.signals[-1][3] > _INTAKE_BEHIND_MS
+        )
         self.written_ms = delivery.written_ms
         self._keep(delivery)
         if outputs:

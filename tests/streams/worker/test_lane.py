@@ -126,8 +126,8 @@ async def test_a_frame_that_was_seen_is_passed_over_and_one_that_is_not_next_is_
 
 async def test_a_fuse_event_is_flushed_at_once_when_the_lane_has_caught_up() -> None:
     async with rig(LONG_S) as r:
-        r.take(0, frame([order(1, NOON, "p1")]))
-        r.take(1, frame([pause(2, NOON, "p1")]))
+        r.take(0, frame([order(1, NOON, "p1")], live=True))
+        r.take(1, frame([pause(2, NOON, "p1")], live=True))
         await r.writer.flushed(1)
         assert [key for key, _ in r.writer.flushes[0][NAMES.fuse_events]] == [b"p1"]
 
@@ -193,27 +193,42 @@ async def test_what_ends_the_rest_of_states_alone(why: str, monkeypatch: pytest.
         }.get(why, [order(3, NOON, "p1")])
         if why != "many bytes":
             monkeypatch.setattr(lane_module, "_MANY_BYTES", 1 << 30)
-        r.take(2, frame(last), behind=why != "caught up")
+        r.take(2, frame(last, live=why == "caught up"), behind=why != "caught up")
         await r.writer.flushed(2)
         assert r.writer.record.position == 2
 
 
-async def test_in_a_sale_a_fuse_event_does_not_wait_for_the_rest_of_states(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("intake", ["caught up", "behind by seconds"])
+async def test_in_a_sale_a_fuse_event_does_not_wait_for_the_rest_of_states(
+    intake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # So long that the second flush would never be seen.
     monkeypatch.setattr(lane_module, "_LONGEST_REST_S", 100 * LONG_S)
     monkeypatch.setattr(lane_module, "_REST_OF_STATES", 1e9)
     now_ms = int(time.time() * 1000)
+    # Old records may come at their own pace, too: then the intake is caught up.
+    live, time_ms = (True, NOON) if intake == "caught up" else (False, now_ms - 10_000)
     async with rig(0.0) as r:
         r.counts.lanes = 1
-        r.take(0, frame([order(1, NOON, "p1")]), behind=True, written_ms=now_ms)
+        r.take(0, frame([order(1, time_ms, "p1")], live=live), behind=True, written_ms=now_ms)
         await r.writer.flushed(1)
-        r.take(1, frame([order(2, NOON, "p1")]), behind=True, written_ms=now_ms)
+        r.take(1, frame([order(2, time_ms, "p1")], live=live), behind=True, written_ms=now_ms)
         due = r.lane._due  # noqa: SLF001 (as above)
         assert due is not None
         assert due.when() > asyncio.get_running_loop().time() + LONG_S
-        r.take(2, frame([pause(3, NOON, "p1")]), behind=True, written_ms=now_ms)
+        r.take(2, frame([pause(3, time_ms, "p1")], live=live), behind=True, written_ms=now_ms)
         await r.writer.flushed(2)
         assert r.writer.record.position == 2
+
+
+async def test_a_lane_is_behind_with_its_intake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "_LONGEST_REST_S", 6 * INTERVAL_S)
+    now_ms = int(time.time() * 1000)
+    async with rig(0.0) as r:
+        r.take(0, frame([order(1, now_ms - 120_000, "p1")]), written_ms=now_ms)
+        first = await r.writer.flushed(1)
+        r.take(1, frame([order(2, now_ms - 120_000, "p1")]), written_ms=now_ms)
+        assert await r.writer.flushed(2) - first >= 6 * INTERVAL_S * 0.99
 
 
 async def test_what_comes_during_a_flush_belongs_to_the_next_one() -> None:
@@ -234,7 +249,7 @@ async def test_what_comes_during_a_flush_belongs_to_the_next_one() -> None:
 async def test_after_a_failed_flush_the_lane_is_closed_and_acknowledges_nothing(error: Exception) -> None:
     async with rig() as r:
         r.writer.error = error
-        r.take(0, frame([pause(1, NOON, "p1")]))
+        r.take(0, frame([pause(1, NOON, "p1")], live=True))
         async with asyncio.timeout(LONG_S / 2):
             while not r.failures:  # noqa: ASYNC110 (as above)
                 await asyncio.sleep(0.005)
