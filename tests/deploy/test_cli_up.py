@@ -26,6 +26,9 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
     "LIVEFUSE_CONSOLE__PORT": "0"
 }
 
+ENDS_WITHIN_S = 25.0
+"""Less than five on a machine that has nothing else to do; with the usual graces it would be half a minute."""
+
 
 @contextmanager
 def running(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
@@ -107,9 +110,8 @@ def test_ready_shows_a_fuse_and_ends_in_order() -> None:
         asked = time.monotonic()
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
-        # Less than five on a machine that has nothing else to do; with the usual graces it would be half a minute.
-        assert time.monotonic() - asked < 15
-        assert gone(started, 5)
+        assert time.monotonic() - asked < ENDS_WITHIN_S
+        assert gone(started, 30)
         assert process.returncode == 0
         assert "Traceback" not in told
 
@@ -223,7 +225,7 @@ def test_processes_say_on_their_ports_when_they_are_ready() -> None:
     ports = {"LIVEFUSE_INTAKE__WEB_PORT": str(intake), "LIVEFUSE_WORKER__WEB_PORT": str(worker)}
     with running("--no-demo", **ports) as process:
         until(process, "ready")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not all(map(is_ready, (intake, worker))):
             assert time.monotonic() < deadline, "not all processes are ready"
             time.sleep(0.1)

@@ -124,7 +124,7 @@ class Service:
     def kill(self) -> None:
         """`kill -9`."""
         os.kill(self.pid, signal.SIGKILL)
-        self._reap(timedelta(seconds=10))
+        self._reap(timedelta(seconds=60))
 
     def freeze(self) -> None:
         """Stop it as it stands (SIGSTOP): to all others it looks dead."""

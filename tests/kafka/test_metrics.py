@@ -21,7 +21,7 @@ from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster, until
 
 pytestmark = pytest.mark.kafka
 
-SOON = timedelta(seconds=40)
+SOON = timedelta(seconds=90)
 SECRET = "secret of the customer"
 
 
