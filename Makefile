@@ -46,9 +46,10 @@ page: $(PAGE) ## build the console's page
 demo: setup ## a fresh machine to a running livefuse: embedded broker, simulated sale, live table, live console
 	.venv/bin/livefuse up
 
+# Three at a time on two cores: with a broker a test waits for more than half of its time.
 .PHONY: test
 test: setup kafka strimzi monitoring browser ## run all tests but the long fault run, on a real Kafka
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: monitoring
 monitoring: $(MONITORING) ## make sure of Debian's prometheus and prometheus-alertmanager
