@@ -1,5 +1,6 @@
 """Fixtures that every part's tests share: the brokers, and names that keep tests on one broker apart."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +9,16 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 
+from deploy import embedded as embedded_module
 from deploy.embedded import EmbeddedBroker
 from tests.kafka.broker import KafkaBroker, skipped_without_kafka
 
 # What runs in the background of a shell ignores Ctrl-C, and so would all processes that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Between the choice of a port and its use another process that runs tests could take it: each has some of its own.
+_NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+embedded_module._PORTS = embedded_module._PORTS[_NUMBER % 8 :: 8]  # noqa: SLF001 (nobody else shares them out)
 
 # How long an example takes says nothing on a machine that others use too.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,20 +6,21 @@ import os
 import pty
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from deploy.embedded import free_port
 
 UP = [sys.executable, "-m", "deploy.cli", "up"]
 # Several of these run at the same time: each console takes any port.
@@ -126,16 +127,6 @@ def test_everything_dies_with_it_when_it_is_killed() -> None:
         assert gone(started, 30)
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports one after the other that nobody has."""
-    for first in range(20_000, 30_000, count):
-        with ExitStack() as stack, suppress(OSError):
-            for port in range(first, first + count):
-                stack.enter_context(socket.create_server(("", port)))
-            return list(range(first, first + count))
-    raise AssertionError("all ports are taken")
-
-
 def is_ready(port: int) -> bool:
     with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
         return bool(answer.status == HTTPStatus.OK)
@@ -167,7 +158,7 @@ class Up:
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    ports, scratch = free_ports(2), tmp_path_factory.mktemp("up")
+    ports, scratch = [free_port(), free_port()], tmp_path_factory.mktemp("up")
     own = {"LIVEFUSE_INTAKE__WEB_PORT": str(ports[0]), "LIVEFUSE_WORKER__WEB_PORT": str(ports[1])}
     with running("--no-demo", TMPDIR=str(scratch), **own) as process:
         yield Up(process, until(process, "ready"), ports)
