@@ -282,6 +282,11 @@ class Cluster:
             if number < intakes:
                 self.intake()
 
+    async def at_work(self, within: timedelta = timedelta(seconds=90)) -> None:
+        """Wait until each intake has sources and each worker has a lane."""
+        for service in self.services:
+            await service.says("lane.opened" if service.command == "worker" else "intake.assigned", within)
+
     def kill_all(self) -> None:
         """End everything that runs, as a power cut would."""
         for service in self.services:
