@@ -1,27 +1,61 @@
 """Fixtures that every part's tests share: the brokers, and names that keep tests on one broker apart."""
 
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from deploy import embedded as embedded_module
 from deploy.embedded import EmbeddedBroker
 from tests.kafka.broker import KafkaBroker, skipped_without_kafka
 
 # What runs in the background of a shell ignores Ctrl-C, and so would all processes that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Between the choice of a port and its use another process that runs tests could take it: each has some of its own.
+_NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+embedded_module._PORTS = embedded_module._PORTS[_NUMBER % 8 :: 8]  # noqa: SLF001 (nobody else shares them out)
+
 # How long an example takes says nothing on a machine that others use too.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
 
+LONGEST = (
+    "kafka/test_broker_failures.py",
+    "properties/test_engine_against_reference.py",
+    "kafka/test_golden.py",
+    "deploy/test_cli_up.py",
+    "kafka/test_worker.py",
+    "alerts/rules/test_rules.py",
+    "kafka/test_paging.py",
+    "deploy/test_embedded_golden.py",
+    "browser/test_faults.py",
+    "deploy/test_up_monitoring.py",
+    "browser/test_show.py",
+    "kafka/test_console_orders.py",
+    "kafka/test_drill.py",
+    "kafka/test_rights.py",
+    "deploy/test_simulator.py",
+)
+"""The files that take a minute or more on a busy machine."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that need a broker, and take long: the others fill the time until the last one is over."""
-    long = {item.path for item in items if item.get_closest_marker("kafka")}
-    items.sort(key=lambda item: item.path not in long)
+    """Begin with the longest files, those that keep a core busy among those that wait; then others with a broker.
+
+    The short ones fill the time until the last long one is over.
+    """
+    here = Path(__file__).parent
+    ranks = {here / name: rank for rank, name in enumerate(LONGEST)}
+    for item in items:
+        if item.get_closest_marker("kafka"):
+            ranks.setdefault(item.path, len(LONGEST))
+    items.sort(key=lambda item: ranks.get(item.path, len(LONGEST) + 1))
 
 
 @pytest.fixture(scope="session")

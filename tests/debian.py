@@ -29,6 +29,14 @@ def program(name: str) -> str:
 
 def run(name: str, *arguments: str) -> str:
     """Run a program that must succeed; return its standard output."""
-    done = subprocess.run([program(name), *arguments], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [program(name), *arguments],
+        # Programs in Go that run for seconds need not save memory: a fifth less work.
+        env=os.environ | {"GOGC": "400"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, f"{name} {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
     return done.stdout

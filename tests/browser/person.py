@@ -15,7 +15,7 @@ Theme = Literal["light", "dark"]
 
 WIDE: Final = (1440, 900)
 NARROW: Final = (360, 740)
-PATIENCE_MS: Final = 20_000
+PATIENCE_MS: Final = 60_000
 
 UNHURRIED: Final = """
 (() => {

@@ -7,30 +7,22 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from alerts.console.accounts import AccountsFile
+from deploy.cli import app
 from tests.kafka.cluster import LIVEFUSE, PROJECT
 
 PASSWORD = "correct horse battery"
 
 
-def console(
-    *arguments: str, accounts: Path | None = None, given: str = "", **settings: str
-) -> subprocess.CompletedProcess[str]:
+def console(*arguments: str, accounts: Path | None = None, given: str = "", **settings: str) -> Result:
     """Run the command to its end."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEFUSE_")}
+    environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("LIVEFUSE_")}
     if accounts:
         settings["LIVEFUSE_CONSOLE__ACCOUNTS_FILE"] = str(accounts)
-    return subprocess.run(
-        [*LIVEFUSE, "console", *arguments],
-        cwd=PROJECT,
-        env={**inherited, "LIVEFUSE_BOOTSTRAP_SERVERS": "127.0.0.1:1", **settings},
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment |= {"LIVEFUSE_BOOTSTRAP_SERVERS": "127.0.0.1:1", **settings}
+    return CliRunner().invoke(app, ["console", *arguments], input=given, env=environment, prog_name="livefuse")
 
 
 @pytest.fixture
@@ -40,14 +32,14 @@ def accounts(tmp_path: Path) -> Path:
 
 def test_accounts_are_made_listed_changed_and_removed(accounts: Path) -> None:
     made = console("user", "add", "mei", "--role", "operator", "--password-stdin", accounts=accounts, given=PASSWORD)
-    assert (made.returncode, made.stdout) == (0, "mei may sign in as operator.\n"), made.stderr
+    assert (made.exit_code, made.stdout) == (0, "mei may sign in as operator.\n"), made.stderr
     console("user", "add", "jun", "--role", "admin", "--password-stdin", accounts=accounts, given=f"{PASSWORD}\n")
     before = AccountsFile(accounts).all()["mei"]
     assert accounts.stat().st_mode & 0o777 == 0o600
     listed = console("user", "list", accounts=accounts)
     assert listed.stdout.split() == ["NAME", "ROLE", "jun", "admin", "mei", "operator"]
     changed = console("user", "password", "mei", "--password-stdin", accounts=accounts, given="another password")
-    assert changed.returncode == 0
+    assert changed.exit_code == 0
     assert AccountsFile(accounts).all()["mei"].stamp != before.stamp
     gone = console("user", "remove", "jun", "--json", accounts=accounts)
     assert json.loads(gone.stdout) == {"name": "jun"}
@@ -69,7 +61,7 @@ def test_accounts_are_made_listed_changed_and_removed(accounts: Path) -> None:
 )
 def test_what_is_wrong_is_told_and_changes_nothing(accounts: Path, arguments: list[str], given: str, said: str) -> None:
     done = console("user", *arguments, accounts=accounts, given=given)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert said in done.stderr
     assert not accounts.exists()
 
@@ -79,7 +71,7 @@ def test_a_name_is_taken_once(accounts: Path) -> None:
         console("user", "add", "mei", "--role", role, "--password-stdin", accounts=accounts, given=PASSWORD)
         for role in ("viewer", "admin")
     )
-    assert (first.returncode, second.returncode) == (0, 2)
+    assert (first.exit_code, second.exit_code) == (0, 2)
     assert "there is an account mei already" in second.stderr
     assert AccountsFile(accounts).all()["mei"].role == "viewer"
 
@@ -112,17 +104,17 @@ def test_a_terminal_is_asked_twice_and_shows_nothing(accounts: Path) -> None:
 
 def test_without_a_file_it_says_what_to_set(tmp_path: Path) -> None:
     done = console("user", "list")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "LIVEFUSE_CONSOLE__ACCOUNTS_FILE" in done.stderr
     done = console("user", "list", accounts=tmp_path / "nowhere" / "accounts")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "there is no directory" in done.stderr
 
 
 def test_it_does_not_run_when_nobody_could_sign_in(accounts: Path) -> None:
     done = console()
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "nobody could sign in" in done.stderr
     done = console(accounts=accounts)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert f"there is no account in {accounts}" in done.stderr

@@ -3,27 +3,21 @@
 import asyncio
 import json
 import os
-import subprocess
 from pathlib import Path
 
+from typer.testing import CliRunner, Result
+
+from deploy.cli import app
 from tests.alerts.pager.alertmanager_like import AlertmanagerLike
 from tests.alerts.pager.service import says, serving
-from tests.kafka.cluster import LIVEFUSE, PROJECT
 
 
-async def pager(*arguments: str, **settings: str | None) -> subprocess.CompletedProcess[str]:
+async def pager(*arguments: str, **settings: str | None) -> Result:
     """Run the command to its end, by default with a broker that nobody can reach."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEFUSE_")}
-    given = {"LIVEFUSE_BOOTSTRAP_SERVERS": "127.0.0.1:1", **settings}
+    environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("LIVEFUSE_")}
+    environment |= {"LIVEFUSE_BOOTSTRAP_SERVERS": "127.0.0.1:1", **settings}
     return await asyncio.to_thread(
-        subprocess.run,
-        [*LIVEFUSE, "pager", *arguments],
-        cwd=PROJECT,
-        env=inherited | {name: value for name, value in given.items() if value is not None},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        CliRunner().invoke, app, ["pager", *arguments], env=environment, prog_name="livefuse"
     )
 
 
@@ -32,11 +26,11 @@ async def test_a_check_tells_of_each_channel_what_it_answered() -> None:
     async with serving(model.behave) as service:
         good = await pager("--check", "--json", LIVEFUSE_PAGER__ALERTMANAGER__URLS=service.url)
         bad = await pager("--check", LIVEFUSE_PAGER__ALERTMANAGER__URLS=f"{service.url},{service.url}/nowhere")
-    assert good.returncode == 0, good.stderr
+    assert good.exit_code == 0, good.stderr
     (found,) = json.loads(good.stdout)
     assert (found["channel"], found["problem"]) == (f"alertmanager/{service.url.removeprefix('http://')}", None)
     assert model.notified("LivefuseTest") == ["firing"]
-    assert bad.returncode == 1
+    assert bad.exit_code == 1
     accepted, refused = bad.stdout.splitlines()[1:]
     assert "accepted" in accepted
     assert "answered 404" in refused
@@ -45,7 +39,7 @@ async def test_a_check_tells_of_each_channel_what_it_answered() -> None:
 async def test_a_check_needs_no_broker() -> None:
     async with serving(AlertmanagerLike().behave) as service:
         done = await pager("--check", LIVEFUSE_PAGER__ALERTMANAGER__URLS=service.url, LIVEFUSE_BOOTSTRAP_SERVERS=None)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
 
 
 async def test_channels_can_be_left_out(tmp_path: Path) -> None:
@@ -60,7 +54,7 @@ async def test_channels_can_be_left_out(tmp_path: Path) -> None:
 
 async def test_a_check_of_nothing_says_what_to_set() -> None:
     done = await pager("--check")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "LIVEFUSE_PAGER__ALERTMANAGER__URLS" in done.stderr
 
 
@@ -68,7 +62,7 @@ async def test_bad_settings_stop_it_with_all_that_is_wrong(tmp_path: Path) -> No
     file = tmp_path / "livefuse.toml"
     file.write_text('[pager]\nescalate_after = "soon"\n[[pager.channel]]\nname = "c"\nkind = "slack"\n')
     done = await pager("--config", str(file), LIVEFUSE_PAGER__WEB_PORT="x")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "3 settings are wrong" in done.stderr
     assert f"{file}:2 (pager.escalate_after)" in done.stderr
     assert f"{file}:3 (pager.channel.0): slack needs url_file (or url)" in done.stderr

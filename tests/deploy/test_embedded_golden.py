@@ -44,7 +44,8 @@ async def test_a_backlog_on_the_embedded_broker_gives_the_events_of_replay(clust
 async def test_live_on_the_embedded_broker_gives_the_events_of_replay(cluster: Cluster) -> None:
     cluster.intake()
     cluster.worker()
-    records = sale(timedelta(seconds=10), seconds=15)
+    await cluster.at_work()
+    records = sale(LEAD + timedelta(seconds=2), seconds=15)
     await send_live(cluster, records, LEAD, idempotent=False)
     await compare(cluster, replay(records, cluster.directory), repeats=True)
 

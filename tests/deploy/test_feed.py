@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from deploy.embedded import EmbeddedBroker
 from deploy.simulator import CaptureRecord, SaleConfig, simulate
 from deploy.simulator.feed import Rate, feed
+from tests.alerts.pager.clock import Clock
 
 
 class Producer:
@@ -22,6 +24,7 @@ class Producer:
 
     def __init__(self, **arguments: object) -> None:
         self.arguments = arguments
+        self.clock: Callable[[], float] = time.monotonic
         self.sent: list[tuple[float, str, int, int]] = []
         self.flushed = self.stopped = False
 
@@ -33,7 +36,7 @@ class Producer:
 
     async def send(self, *record: Any, timestamp_ms: int) -> "asyncio.Future[None]":
         topic, value, _key, partition = record
-        self.sent.append((time.monotonic(), topic, partition, timestamp_ms))
+        self.sent.append((self.clock(), topic, partition, timestamp_ms))
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if value == b"too large":
             acknowledged.set_exception(MessageSizeTooLargeError())
@@ -89,13 +92,18 @@ async def test_topics_are_renamed_and_partitions_fit(producer: Producer) -> None
 
 
 @pytest.mark.parametrize(
-    ("rate", "speed", "takes_s"), [("live", 1.0, 0.2), ("live", 4.0, 0.05), (100.0, 1.0, 0.2), (None, 1.0, 0.0)]
+    ("rate", "speed", "step_s"), [("live", 1.0, 0.01), ("live", 4.0, 0.0025), (50.0, 1.0, 0.02), (None, 1.0, 0.0)]
 )
-async def test_records_go_out_at_their_time(producer: Producer, rate: Rate, speed: float, takes_s: float) -> None:
+async def test_records_go_out_at_their_time(
+    producer: Producer, monkeypatch: pytest.MonkeyPatch, rate: Rate, speed: float, step_s: float
+) -> None:
+    clock = Clock()
+    producer.clock = clock
+    monkeypatch.setattr("deploy.simulator.feed.time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr("deploy.simulator.feed.asyncio", SimpleNamespace(sleep=clock.sleep))
     await feed(records(21, 10), {}, rate=rate, speed=speed)
-    took_s = producer.sent[-1][0] - producer.sent[0][0]
-    assert takes_s <= took_s + 0.001
-    assert took_s < takes_s + 0.15
+    began = producer.sent[0][0]
+    assert [at - began for at, *_ in producer.sent] == pytest.approx([number * step_s for number in range(21)])
 
 
 @pytest.mark.parametrize("after", [0, 5])

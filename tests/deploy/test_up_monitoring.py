@@ -16,17 +16,17 @@ import yaml
 from rich.console import Console
 
 from deploy.settings import Settings
-from deploy.up import configuration
+from deploy.up import configuration, monitoring, processes
 from deploy.up.monitoring import Monitoring
 from deploy.up.ports import Ports, choose
 from deploy.up.processes import Processes
 from deploy.up.programs import Programs, find
-from deploy.up.run import Plan, feeds_simulation, tells_channels
+from deploy.up.run import BROKER_GRACE, Plan, feeds_simulation, tells_channels
 from deploy.up.screen import Dashboard
 from schemas.errors import ConfigurationError, LivefuseError
 from tests.alerts.rules.reading import rules
 from tests.debian import program, run
-from tests.deploy.test_cli_up import ENVIRONMENT, UP, descendants, gone, running, until
+from tests.deploy.test_cli_up import ENDS_WITHIN_S, ENVIRONMENT, UP, descendants, gone, running, until
 from tests.kafka.cluster import LIVEFUSE
 
 PORTS = Ports(intake=1, workers=(2, 3), pager=4, prometheus=5, alertmanager=6, grafana=None, console=7)
@@ -37,7 +37,7 @@ def written(directory: Path, ports: Ports = PORTS) -> tuple[Path, Path]:
 
 
 def get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 (of this machine)
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 (of this machine)
         return json.load(answer)
 
 
@@ -175,43 +175,39 @@ def test_everything_runs_and_ends_in_order(tmp_path: Path) -> None:
         started = descendants(process.pid)
         asked = time.monotonic()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
-        assert time.monotonic() - asked < 5
-        assert gone(started, 0.5)
+        process.communicate(timeout=60)
+        assert time.monotonic() - asked < ENDS_WITHIN_S
+        assert gone(started, 30)
         assert process.returncode == 0
     assert list(tmp_path.glob("livefuse-monitoring-*")) == []
 
 
-def test_what_it_leaves_when_it_is_killed_the_next_one_removes(tmp_path: Path) -> None:
-    program("prometheus")
-    program("prometheus-alertmanager")
-    for _ in range(2):
-        with running("--with-monitoring", "--no-demo", TMPDIR=str(tmp_path)) as process:
-            until(process, "ready")
-            (left,) = tmp_path.glob("livefuse-monitoring-*")
-            started = descendants(process.pid)
-            process.kill()
-            assert gone(started, 30)
-        assert left.exists()
+def test_all_graces_together_are_less_than_five_seconds() -> None:
+    flow = (processes.SIMULATOR_GRACE_S, processes.INTAKE_GRACE_S, processes.WORKER_GRACE_S, processes.PAGER_GRACE_S)
+    assert sum(flow) + monitoring.ALERTMANAGER_GRACE_S + BROKER_GRACE.total_seconds() < 5
+    assert max(processes.CONSOLE_GRACE_S, monitoring.LOOKING_GRACE_S) < sum(flow)
 
 
-@pytest.mark.parametrize("real", [False, True])
-def test_the_channels_of_the_settings_are_told_of_no_sale_of_this_machine_unless_asked_for(
-    tmp_path: Path, *, real: bool
+def test_what_it_leaves_when_it_is_killed_the_next_one_removes_and_only_a_real_sale_is_told_to_the_channels(
+    tmp_path: Path,
 ) -> None:
     program("prometheus")
     program("prometheus-alertmanager")
     file = tmp_path / "livefuse.toml"
     file.write_text('[[pager.channel]]\nname = "night"\nkind = "webhook"\nurl = "http://127.0.0.1:9"\n')
-    options = ["--with-monitoring", "--no-demo", "--config", str(file), *(["--real-channels"] if real else [])]
-    with running(*options) as process:
-        ready = until(process, "ready")
-        assert (ready.get("channels"), ready.get("channels_left_out")) == ((["night"], None), (None, ["night"]))[
-            not real
-        ]
-        (pager,) = [each["pid"] for each in until(process, "status")["processes"] if each["name"] == "pager"]
-        command = Path(f"/proc/{pager}/cmdline").read_bytes().split(b"\0")
-        assert (b"--channels" in command, b"--no-channels" in command) == (real, not real)
+    for options, told in ((), (None, ["night"])), (("--real-channels",), (["night"], None)):
+        given = ("--with-monitoring", "--no-demo", "--config", str(file), *options)
+        with running(*given, TMPDIR=str(tmp_path)) as process:
+            ready = until(process, "ready")
+            (left,) = tmp_path.glob("livefuse-monitoring-*")
+            assert (ready.get("channels"), ready.get("channels_left_out")) == told
+            (pager,) = [each["pid"] for each in until(process, "status")["processes"] if each["name"] == "pager"]
+            command = Path(f"/proc/{pager}/cmdline").read_bytes().split(b"\0")
+            assert (b"--channels" in command, b"--no-channels" in command) == (bool(options), not options)
+            started = descendants(process.pid)
+            process.kill()
+            assert gone(started, 30)
+        assert left.exists()
 
 
 def test_the_ready_line_says_who_is_told() -> None:
@@ -257,7 +253,7 @@ def pager_check(url: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def until_told(url: str, alert: str, seconds: float = 40.0) -> Any:
+def until_told(url: str, alert: str, seconds: float = 90.0) -> Any:
     """Return an alert as soon as an Alertmanager has been told of it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -56,6 +56,7 @@ async def test_live_with_many_kills_and_zombies(
     with Cluster(kafka.bootstrap, prefix, tmp_path, LIVEFUSE_SESSION_TIMEOUT=f"{SESSION.seconds}s") as cluster:
         cluster.apply_topics()
         cluster.start(intakes=2, workers=3)
+        await cluster.at_work()
         start_ms = int(time.time() * 1000) + 10_000
         sale = DenseSale(seed=seed, start_ms=start_ms, seconds=LIVE_S, per_second=120, gap_ms=80)
         records = sale.capture()

@@ -30,7 +30,10 @@ _PROJECT = Path(__file__).resolve().parents[2]
 _POM = Path(__file__).with_name("kafka-pom.xml")
 
 # Starting quickly matters more here than running fast: the simple compiler, the simple collector, a shared archive.
-_JVM = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+JVM = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+ARCHIVE = "classes.jsa"
+"""The shared archive, beside the jars; see `tests.kafka.archive`."""
+
 _LOGGING = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
@@ -109,7 +112,7 @@ class KafkaBroker:
         directory: Path | None = None,
         *,
         settings: Mapping[str, object] | None = None,
-        jvm: tuple[str, ...] = _JVM,
+        jvm: tuple[str, ...] = JVM,
         jars: Path | None = None,
         format_arguments: Sequence[str] = (),
         answers: Callable[[int], bool] = broker_answers,
@@ -224,7 +227,9 @@ class KafkaBroker:
             raise KafkaUnavailableError("Kafka needs java: install a JRE (Debian: default-jre-headless)")
         if not any(self._jars.glob("kafka_*.jar")):
             raise KafkaUnavailableError(f"there are no Kafka jars in {self._jars}: run `make kafka`")
-        return [java, *self._jvm, *_LOGGING, "-cp", f"{self._jars}/*", main, *arguments]
+        archive = self._jars / ARCHIVE
+        shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
+        return [java, *self._jvm, *shared, *_LOGGING, "-cp", f"{self._jars}/*", main, *arguments]
 
     def __enter__(self) -> Self:
         self.start()

@@ -124,7 +124,7 @@ class Service:
     def kill(self) -> None:
         """`kill -9`."""
         os.kill(self.pid, signal.SIGKILL)
-        self._reap(timedelta(seconds=10))
+        self._reap(timedelta(seconds=60))
 
     def freeze(self) -> None:
         """Stop it as it stands (SIGSTOP): to all others it looks dead."""
@@ -281,6 +281,11 @@ class Cluster:
                 self.worker()
             if number < intakes:
                 self.intake()
+
+    async def at_work(self, within: timedelta = timedelta(seconds=90)) -> None:
+        """Wait until each intake has sources and each worker has a lane."""
+        for service in self.services:
+            await service.says("lane.opened" if service.command == "worker" else "intake.assigned", within)
 
     def kill_all(self) -> None:
         """End everything that runs, as a power cut would."""

@@ -17,6 +17,8 @@ Record = Any
 _STALLED: Final = timedelta(seconds=90)
 """Longer than a transaction that nobody ends stays open."""
 
+_LOOK_MS: Final = 10
+
 
 async def committed(bootstrap: str, topic: str) -> list[Record]:
     """Return all committed records of a topic, up to its end as it is now, in order within each partition.
@@ -29,17 +31,27 @@ async def committed(bootstrap: str, topic: str) -> list[Record]:
 
 async def records_of(bootstrap: str, topic: str, isolation: str) -> list[Record]:
     """Return the records of a topic up to its end as it is now; `isolation` is that of the consumer."""
-    ends = await end_offsets(bootstrap, topic)
-    async with _consumer(bootstrap, ends, isolation) as consumer:
+    partitions = await partitions_of(bootstrap, topic)
+    async with _consumer(bootstrap, partitions, isolation) as consumer:
         records: list[Record] = []
+        ends: dict[TopicPartition, int] = {}
 
         async def all_read() -> bool:
-            for batch in (await consumer.getmany(timeout_ms=100)).values():
+            for batch in (await consumer.getmany(timeout_ms=_LOOK_MS)).values():
                 records.extend(batch)
-            positions = [await consumer.position(each) for each in ends]
-            return all(position >= end for position, end in zip(positions, ends.values(), strict=True))
+            # The first answer tells the end as it is now, whatever the isolation lets through.
+            _take_ends(consumer, ends)
+            return len(ends) == len(partitions) and all(
+                [await consumer.position(each) >= end for each, end in ends.items()]
+            )
 
-        await until(all_read, f"{topic} can be read to {ends}", within=_STALLED, between=timedelta(0))
+        await until(
+            all_read,
+            f"{topic} can be read to its end",
+            within=_STALLED,
+            between=timedelta(0),
+            state=lambda: f"Its ends: {ends}",
+        )
         return [each for each in records if each.offset < ends[TopicPartition(topic, each.partition)]]
 
 
@@ -54,14 +66,20 @@ async def end_offsets(bootstrap: str, *topics: str) -> dict[TopicPartition, int]
         ends: dict[TopicPartition, int] = {}
 
         async def are_told() -> bool:
-            await consumer.getmany(timeout_ms=100)
-            for each in partitions:
-                if (high := consumer.highwater(each)) is not None:
-                    ends[each] = high
+            _take_ends(consumer, ends)
             return len(ends) == len(partitions)
 
-        await until(are_told, f"the broker tells the ends of {topics}", within=_STALLED, between=timedelta(0))
+        await until(
+            are_told, f"the broker tells the ends of {topics}", within=_STALLED, between=timedelta(milliseconds=2)
+        )
         return ends
+
+
+def _take_ends(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> None:
+    """Note the end of each partition that a fetch has told of for the first time."""
+    for each in consumer.assignment():
+        if each not in ends and (high := consumer.highwater(each)) is not None:
+            ends[each] = high
 
 
 async def partitions_of(bootstrap: str, *topics: str) -> list[TopicPartition]:
@@ -157,7 +175,8 @@ async def _consumer(
         auto_offset_reset="earliest",
         isolation_level=isolation,
         max_partition_fetch_bytes=16 * 1_048_576,
-        fetch_max_wait_ms=100,
+        # What is there is told at once, and that there is nothing soon.
+        fetch_max_wait_ms=_LOOK_MS,
     )
     await consumer.start()
     try:

@@ -8,7 +8,7 @@ The names of topics and groups are livefuse's defaults.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -36,28 +36,28 @@ def user(role: Role, lacks: int | None = None) -> str:
     return f"{APPLICATION}-{role}" if lacks is None else f"{APPLICATION}-{role}-lacks-{lacks}"
 
 
-def users() -> dict[str, tuple[Right, ...]]:
-    """Return all users and what each may do."""
-    found: dict[str, tuple[Right, ...]] = {}
-    for role in ROLES:
+def users(lacking: Iterable[Role] = ROLES) -> dict[str, tuple[Right, ...]]:
+    """Return a user of each role, of the roles `lacking` also those who lack a right, and what each may do."""
+    found: dict[str, tuple[Right, ...]] = {user(role): RIGHTS[role] for role in ROLES}
+    for role in lacking:
         held = RIGHTS[role]
-        found[user(role)] = held
         for number in range(len(held)):
             found[user(role, number)] = (*held[:number], *held[number + 1 :])
     return found
 
 
-def passwords() -> dict[str, str]:
-    """Return a password for each user."""
-    return {name: f"of-{name}" for name in users()}
+def passwords(lacking: Iterable[Role] = ROLES) -> dict[str, str]:
+    """Return a password for each of these users. Kafka takes a while for each."""
+    return {name: f"of-{name}" for name in users(lacking)}
 
 
 class RightsRig:
     """Settings and environments of the users of a cluster. `directory` takes their password files."""
 
-    def __init__(self, cluster: LockedCluster, directory: Path) -> None:
+    def __init__(self, cluster: LockedCluster, directory: Path, lacking: Iterable[Role] = ROLES) -> None:
         self.cluster = cluster
         self.directory = directory
+        self._lacking = lacking
 
     def prepare(self) -> None:
         """Grant all rights, and create the shop's topics, which are not for livefuse to create."""
@@ -81,5 +81,5 @@ class RightsRig:
             await admin.close()
 
     async def _prepare(self) -> None:
-        await self.cluster.grant(users())
+        await self.cluster.grant(users(self._lacking))
         await self.create([each.name for each in topics(NAMES, PARTITIONS) if not each.ours])

@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from deploy.cli import app
 from deploy.kafka import read
+from deploy.tether import tethered
 from schemas.times import from_ms
 from streams.config import KafkaConfig
 from tests.kafka.broker import KafkaBroker
@@ -103,7 +104,9 @@ def shop(kafka: KafkaBroker) -> Iterator[Shop]:
     found.run("topics", "apply", "--create-inputs")
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "deploy.cli", name], env={**os.environ, **environment}, stderr=subprocess.DEVNULL
+            tethered([sys.executable, "-m", "deploy.cli", name]),
+            env={**os.environ, **environment},
+            stderr=subprocess.DEVNULL,
         )
         for name in ("intake", "worker")
     ]

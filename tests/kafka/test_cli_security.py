@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from deploy.cli import app
 from deploy.embedded import HOST, free_port
+from deploy.tether import tethered
 from tests.kafka.broker import KafkaBroker, skipped_without_kafka
 
 pytestmark = pytest.mark.kafka
@@ -79,7 +80,9 @@ def test_intake_and_worker_speak_tls_and_log_in(environment: dict[str, str]) -> 
     assert applied.exit_code == 0, applied.stderr
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "deploy.cli", name], env={**os.environ, **environment}, stderr=subprocess.DEVNULL
+            tethered([sys.executable, "-m", "deploy.cli", name]),
+            env={**os.environ, **environment},
+            stderr=subprocess.DEVNULL,
         )
         for name in ("intake", "worker")
     ]

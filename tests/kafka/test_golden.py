@@ -28,7 +28,7 @@ pytestmark = pytest.mark.kafka
 LEAD = timedelta(seconds=8)
 """How long before its time a record is sent: what a slow machine may fall behind without a record being late."""
 
-STARTING = timedelta(seconds=10)
+BEGINNING = LEAD + timedelta(seconds=2)
 
 
 def past(*, late: float = 0.03) -> list[CaptureRecord]:
@@ -38,8 +38,8 @@ def past(*, late: float = 0.03) -> list[CaptureRecord]:
 
 
 def upcoming(seconds: float, seed: int, *, late: float = 0.03) -> list[CaptureRecord]:
-    """Return a capture that begins in a few seconds, when the processes are up."""
-    start_ms = int((time.time() + STARTING.total_seconds()) * 1000)
+    """Return a capture whose first record is to be sent in two seconds."""
+    start_ms = int((time.time() + BEGINNING.total_seconds()) * 1000)
     sale = DenseSale(seed=seed, start_ms=start_ms, seconds=seconds, per_second=120, gap_ms=80, late=late)
     return sale.capture()
 
@@ -89,6 +89,7 @@ async def test_live_gives_the_events_of_replay(kafka: KafkaBroker, prefix: str, 
     with Cluster(kafka.bootstrap, prefix, tmp_path) as cluster:
         cluster.apply_topics()
         cluster.start(intakes=1, workers=1)
+        await cluster.at_work()
         records = upcoming(15, seed=5)
         await send_live(cluster, records, LEAD)
         assert await compare(cluster, replay(records, tmp_path)) > 500
@@ -100,6 +101,7 @@ async def test_live_with_kills_and_a_zombie_gives_the_events_of_replay(
     with Cluster(kafka.bootstrap, prefix, tmp_path) as cluster:
         cluster.apply_topics()
         cluster.start(intakes=2, workers=3)
+        await cluster.at_work()
         records = upcoming(30, seed=6)
         faults = Faults(cluster, Random(6), kills=3, zombies=1, frozen=timedelta(seconds=9))
         await asyncio.gather(send_live(cluster, records, LEAD), faults.run())

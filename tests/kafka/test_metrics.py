@@ -1,6 +1,5 @@
 """Metrics and health of a real intake and a real worker on a real Kafka, asked as Prometheus asks."""
 
-import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
@@ -15,13 +14,14 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.embedded import free_port
 from tests.deploy.test_metrics_page import exported, page_of, rows
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster, until
 
 pytestmark = pytest.mark.kafka
 
-SOON = timedelta(seconds=40)
+SOON = timedelta(seconds=90)
 SECRET = "secret of the customer"
 
 
@@ -94,12 +94,6 @@ class Watched(NamedTuple):
 
     def tails(self) -> str:
         return "\n".join(service.tail(8) for service in self.cluster.services)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def names_it(right: Right, told: str) -> bool:
 async def refused(work: Awaitable[object], right: Right) -> None:
     """See that the work is refused for want of this right, by name."""
     with pytest.raises(BrokerRefused) as told:
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, SOON.total_seconds())
     assert names_it(right, str(told.value)), str(told.value)
 
 

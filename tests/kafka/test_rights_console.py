@@ -25,8 +25,8 @@ WRITES_AUDIT = f"Write on topic {NAMES.audit}"
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RightsRig]:
     directory = tmp_path_factory.mktemp("rights")
-    with skipped_without_kafka(), locked_brokers(directory, 1, passwords()) as cluster:
-        found = RightsRig(cluster, directory)
+    with skipped_without_kafka(), locked_brokers(directory, 1, passwords(["console"])) as cluster:
+        found = RightsRig(cluster, directory, ["console"])
         found.prepare()
         asyncio.run(apply(found.settings("admin")))
         yield found

@@ -142,7 +142,7 @@ class Doorway:
             ]
             return bool(found)
 
-        await until(is_there, f"the audit tells of {facts}", within=within)
+        await until(is_there, f"the audit tells of {facts}", within=within, between=timedelta(seconds=0.02))
         return found[-1]
 
     async def commands(self) -> list[Record]:

@@ -79,7 +79,7 @@ async def raw(door: Doorway, head: str, body: bytes = b"") -> tuple[int, bytes]:
     reader, writer = await asyncio.open_connection(HOST, door.config.port)
     writer.write(head.replace("\n", "\r\n").encode() + body)
     await writer.drain()
-    answer = await asyncio.wait_for(reader.read(), 20)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     return int(answer.split()[1]), answer
 

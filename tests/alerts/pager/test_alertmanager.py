@@ -99,7 +99,7 @@ async def soon(condition: Callable[[], bool], what: str) -> None:
     async def holds() -> bool:
         return condition()
 
-    await until(holds, what, within=timedelta(seconds=10), between=timedelta(seconds=0.01))
+    await until(holds, what, within=timedelta(seconds=60), between=timedelta(seconds=0.01))
 
 
 async def test_an_opening_and_its_end_go_out_at_once(room: Room, clock: Clock) -> None:

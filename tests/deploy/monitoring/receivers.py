@@ -15,7 +15,7 @@ from deploy.embedded import HOST, free_port
 from tests.debian import program
 from tests.deploy.monitoring.test_configuration import alertmanager
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Receivers:

@@ -1,6 +1,7 @@
 """The configurations of Prometheus, Alertmanager and Grafana: accepted by the real tools, and who is told of what."""
 
 import re
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,11 @@ ROOMS = {"": "", "studio-1": "room-studio-1", "outlet-7": "rooms-outlet", "studi
 def alertmanager() -> dict[str, Any]:
     read: dict[str, Any] = yaml.safe_load(ALERTMANAGER.read_text())
     return read
+
+
+@cache
+def inhibit_rules() -> list[dict[str, Any]]:
+    return list(alertmanager()["inhibit_rules"])
 
 
 def receivers(**labels: str) -> list[str]:
@@ -47,7 +53,7 @@ def inhibited(target: dict[str, str], by: dict[str, str]) -> bool:
         silences(rule, "source", by)
         and silences(rule, "target", target)
         and all(by.get(name) == target.get(name) for name in rule["equal"])
-        for rule in alertmanager()["inhibit_rules"]
+        for rule in inhibit_rules()
     )
 
 

@@ -26,7 +26,7 @@ def signal(offset: int, source: int = 0, product_id: str = "p") -> Signal:
 
 
 async def until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not met():  # noqa: ASYNC110 (what is waited for has no event)
             await asyncio.sleep(0.005)
 

@@ -25,7 +25,7 @@ from tests.kafka.worker_rig import NOON, frame, order, pause
 
 NAMES = TopicNames()
 INTERVAL_S = 0.05
-LONG_S = 20.0
+LONG_S = 120.0
 
 
 class FakeWriter:
