@@ -3,7 +3,8 @@
     await pace(bootstrap, "chaos-intake", 30_000)     # each broker gives that user 30,000 bytes a second, and no more
     await pace(bootstrap, "chaos-intake", None)       # as fast as it can
 
-Brokers hold it with `SHORT_WINDOWS`: without that a quota is one over ten seconds, which are given at once.
+Brokers hold it evenly with `SHORT_WINDOWS`: one batch of one partition, then as long a wait as it is worth. Without
+that they give the bytes of ten seconds at once, all of one partition if there are so many.
 """
 
 from typing import Any, Final
@@ -13,8 +14,8 @@ from aiokafka.protocol.types import Array, Boolean, Float64, Int16, Int32, Schem
 
 from tests.kafka.reading import admin_of
 
-SHORT_WINDOWS: Final = {"quota.window.num": 2, "quota.window.size.seconds": 1}
-"""Settings of brokers."""
+SHORT_WINDOWS: Final = {"quota.window.num": 1}
+"""A setting of brokers."""
 
 _NAME: Final = String("utf-8")
 _ENTITY: Final = ("entity", Array(("type", _NAME), ("name", _NAME)))
