@@ -47,7 +47,7 @@ SALE_S = 6 * CHAOS_S
 DOWN_S = 6.0
 
 PACE = 30_000.0
-"""Bytes a second that each broker lets all intakes together read: some four seconds of the sale in one."""
+"""Bytes a second that each broker lets all intakes together read: one to four seconds of the sale in one."""
 
 
 async def test_brokers_that_come_and_go_while_processes_are_killed_every_ten_seconds_change_no_event(

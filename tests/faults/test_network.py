@@ -35,8 +35,8 @@ SALE_S = 1_800
 ALL = frozenset(range(SIGNALS_PARTITIONS))
 SOON = timedelta(seconds=240)
 
-PACE = 10_000.0
-"""Bytes a second that each broker lets both intakes together read: a little more than a second of the sale in one."""
+PACE = 30_000.0
+"""Bytes a second that each broker lets both intakes together read: one to four seconds of the sale in one."""
 
 
 @pytest.mark.parametrize(
