@@ -38,7 +38,10 @@ class Progress(NamedTuple):
 
 
 class Source:
-    """One partition of an input topic. ``silent_s``: how long the broker has told nothing of it while it could have."""
+    """One partition of an input topic. ``silent_s``: how long the broker has told nothing of it while it could have.
+
+    ``passed_over_s`` counts of that only the time in which others were told of: a cut cable is nobody's fault.
+    """
 
     def __init__(self, partition: TopicPartition, rank: int, state: PartitionState, now_ms: int) -> None:
         self.partition = partition
@@ -50,6 +53,7 @@ class Source:
         self.unreachable = False
         self._polled_ms = now_ms
         self.silent_s = 0.0
+        self.passed_over_s = 0.0
 
     def observe(self, now_ms: int, step_s: float, *, waiting: bool) -> bool:
         """Look at what the last fetch told; ``waiting``: nothing is queued. True if a fetch was answered since."""
@@ -58,16 +62,21 @@ class Source:
         answered = polled_ms is not None and polled_ms != self._polled_ms
         if answered and polled_ms is not None:
             self.sure_ms, self._polled_ms = self._polled_ms, polled_ms
-        self.silent_s = self.silent_s + step_s if waiting and not answered else 0.0
+        if waiting and not answered:
+            self.silent_s += step_s
+        else:
+            self.silent_s = self.passed_over_s = 0.0
         end = self.end
         self.caught_up = (
             end is not None and state.has_valid_position and state.position >= end and now_ms - self.sure_ms < FRESH_MS
         )
         return answered
 
-    def give_up(self, *, others_answer: bool) -> None:
-        """Decide whether to go on without this source."""
-        self.unreachable = others_answer and self.silent_s > UNREACHABLE_S
+    def pass_over(self, step_s: float) -> None:
+        """Take down that others were told of; decide whether to go on without this source if nothing was told of it."""
+        if self.silent_s:
+            self.passed_over_s += step_s
+        self.unreachable = self.passed_over_s > UNREACHABLE_S
 
     @property
     def end(self) -> int | None:
@@ -109,6 +118,7 @@ class SourceTable:
         self.begun = False
         self._merge = Merge()
         self._observed_s: float | None = None
+        self._answered_s: float | None = None
         for source in self.sources:
             self._merge.add(source.name, source.rank)
 
@@ -132,10 +142,14 @@ class SourceTable:
         answered = False
         for source in self.sources:
             answered |= source.observe(now_ms, step_s, waiting=not merge.queued(source.name))
+        heard_s = 0.0
+        if answered:
+            heard_s = 0.0 if self._answered_s is None else min(now_s - self._answered_s, _LONGEST_STEP_S)
+            self._answered_s = now_s
         lost = []
         for source in self.sources:
             was = source.unreachable
-            source.give_up(others_answer=answered or was)
+            source.pass_over(heard_s)
             if source.unreachable and not was:
                 lost.append(source)
             merge.mark_caught_up(source.name, caught_up=source.caught_up or source.unreachable)

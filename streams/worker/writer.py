@@ -81,16 +81,20 @@ class Writer:
                 await producer.client.set_topics(topics)
 
     async def write(self, outputs: Sequence[Batch], state: Batch) -> None:
-        """Write it all, or nothing (with transactions); return when it is committed."""
+        """Write it all, or nothing (with transactions); return when it is committed.
+
+        When it is stopped meanwhile, that is BrokerUnavailable too: a lane is closed without waiting for its flush.
+        """
+        producer = self._producer
         with self._failures("written"):
             async with asyncio.timeout(_WRITE_S):
                 if self._transactional:
-                    await self._producer.begin_transaction()
-                    await self._send([*outputs, state])
-                    await self._producer.commit_transaction()
+                    await producer.begin_transaction()
+                    await _send(producer, [*outputs, state])
+                    await producer.commit_transaction()
                 else:
-                    await self._send(outputs)
-                    await self._send([state])
+                    await _send(producer, outputs)
+                    await _send(producer, [state])
 
     async def stop(self) -> None:
         """Let go of the connections. A transaction that is still open is left to the successor, or to its timeout."""
@@ -105,27 +109,6 @@ class Writer:
             producer._message_accumulator.fail_all(errors.ProducerClosed())  # noqa: SLF001 (nothing public ends it)
             await producer.client.close()
 
-    async def _send(self, batches: Sequence[Batch]) -> None:
-        pending = []
-        for topic, partition, records in batches:
-            pending += [
-                await self._producer.send_batch(builder, topic, partition=partition) for builder in self._built(records)
-            ]
-        for outcome in await asyncio.gather(*pending, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-
-    def _built(self, records: Sequence[Record]) -> Iterator[Any]:
-        now_ms = int(time.time() * 1000)
-        builder = self._producer.create_batch()
-        for key, value, headers in records:
-            if builder.append(timestamp=now_ms, key=key, value=value, headers=headers) is None:
-                yield builder
-                builder = self._producer.create_batch()
-                builder.append(timestamp=now_ms, key=key, value=value, headers=headers)
-        if records:
-            yield builder
-
     @contextlib.contextmanager
     def _failures(self, what: str) -> Iterator[None]:
         try:
@@ -139,3 +122,26 @@ class Writer:
         except (errors.KafkaError, TimeoutError, OSError, AssertionError) as error:
             # The assertions are aiokafka's own, about the state of a transaction that has failed before.
             raise BrokerUnavailable(f"{self._name} was not {what}: {error!r}") from error
+
+
+async def _send(producer: Any, batches: Sequence[Batch]) -> None:
+    pending = []
+    for topic, partition, records in batches:
+        pending += [
+            await producer.send_batch(builder, topic, partition=partition) for builder in _built(producer, records)
+        ]
+    for outcome in await asyncio.gather(*pending, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+def _built(producer: Any, records: Sequence[Record]) -> Iterator[Any]:
+    now_ms = int(time.time() * 1000)
+    builder = producer.create_batch()
+    for key, value, headers in records:
+        if builder.append(timestamp=now_ms, key=key, value=value, headers=headers) is None:
+            yield builder
+            builder = producer.create_batch()
+            builder.append(timestamp=now_ms, key=key, value=value, headers=headers)
+    if records:
+        yield builder

@@ -3,7 +3,7 @@
     every 10 s   a worker and an intake are killed and started again
     meanwhile    broker 1 is killed and started again; then broker 2; then all three are restarted, one after the other
                  workers are added and removed: 3, 5, 2, 4 ...
-                 the shop goes on sending
+                 the shop goes on sending: records are acknowledged before all that, during each part of it, and after
 
 Replication 3, min.insync.replicas 2, acks=all. Intakes and workers log in with exactly their generated rights. What the
 test itself sends and reads goes over a listener of its own.
@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import NamedTuple
 
 import orjson
 import pytest
@@ -28,6 +29,7 @@ from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster
 from tests.kafka.dense import DenseSale
 from tests.kafka.golden import compare, replay
+from tests.kafka.quotas import SHORT_WINDOWS, pace
 from tests.kafka.reading import replicated
 from tests.kafka.rounds import Rounds
 from tests.kafka.secured import SAFE, locked_brokers
@@ -44,6 +46,13 @@ SALE_S = 6 * CHAOS_S
 
 DOWN_S = 6.0
 
+PACE = 60_000.0
+"""Bytes a second that each broker lets all intakes together read.
+
+Much less is too little: the broker fills an answer from the first partition that is asked for, and a source of which
+nothing is told for 30 s, while others are, holds these up no more.
+"""
+
 
 async def test_brokers_that_come_and_go_while_processes_are_killed_every_ten_seconds_change_no_event(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -54,7 +63,7 @@ async def test_brokers_that_come_and_go_while_processes_are_killed_every_ten_sec
     start_ms = int(time.time() * 1000) - (SALE_S + 3_600) * 1000
     records = DenseSale(seed=seed, start_ms=start_ms, seconds=SALE_S, per_second=120, products=200).capture()
     passwords = {f"{PREFIX}-{role}": f"of {role}" for role in ROLES}
-    with locked_brokers(tmp_path / "kafka", 3, passwords, SAFE, harness=True) as kafka:
+    with locked_brokers(tmp_path / "kafka", 3, passwords, SAFE | SHORT_WINDOWS, harness=True) as kafka:
         # Small frames, so that there are many, and faults strike between them. With the smallest an intake that has
         # ten seconds to live would not live to see all acknowledged that it has read, and commit nothing.
         settings = {"LIVEFUSE_INTAKE__FRAME_SIGNALS": "20"}
@@ -63,18 +72,23 @@ async def test_brokers_that_come_and_go_while_processes_are_killed_every_ten_sec
             await asyncio.to_thread(cluster.apply_topics)
             held = rights(cluster.names, SIGNALS_PARTITIONS, PREFIX)
             await kafka.grant({f"{PREFIX}-{role}": held[role] for role in ROLES})
+            # Else the intakes would have read in seconds all that the shop has sent.
+            await pace(kafka.harness, f"{PREFIX}-intake", PACE)
             shop = Shop(cluster, records, timedelta(seconds=min(180, SALE_S / 4)))
             await shop.open()
             cluster.start(intakes=2, workers=3)
             async with watched(kafka.harness, cluster.names.state) as decisions:
-                enough = asyncio.Event()
-                selling = asyncio.create_task(shop.run(enough))
+                enough, parts = asyncio.Event(), Parts(shop)
                 rounds = Rounds(cluster, Random(seed), decisions, rounds=CHAOS_S // 10)
                 async with asyncio.TaskGroup() as tasks:
-                    brokers = tasks.create_task(come_and_go(kafka.brokers, kafka.harness))
-                    tasks.create_task(rounds.run())
-                enough.set()
-                sent = await selling
+                    selling = tasks.create_task(shop.run(enough))
+                    async with asyncio.TaskGroup() as chaos:
+                        chaos.create_task(come_and_go(kafka.brokers, kafka.harness, parts))
+                        chaos.create_task(rounds.run())
+                    enough.set()
+                sent = selling.result()
+                parts.over("all brokers are there")
+                await pace(kafka.harness, f"{PREFIX}-intake", None)
                 await decisions.all_decided(timedelta(seconds=90))
                 takeovers = decisions.takeovers()
             expected = await asyncio.to_thread(replay, sent, tmp_path)
@@ -82,27 +96,55 @@ async def test_brokers_that_come_and_go_while_processes_are_killed_every_ten_sec
     with capsys.disabled():
         sys.stdout.write(
             f"{len(sent):,} records, {events:,} fuse events, all as in replay, after {CHAOS_S} s with "
-            f"{dict(rounds.done)}; {', '.join(brokers.result())}\n{told(takeovers)}\n"
+            f"{dict(rounds.done)}\n" + "".join(f"{each}\n" for each in parts.past) + told(takeovers) + "\n"
         )
+    # Else nothing was shown about what is sent while brokers come and go.
+    assert all(each.acknowledged for each in parts.past if each.absent), parts.past
 
 
-async def come_and_go(brokers: Sequence[KafkaBroker], bootstrap: str) -> list[str]:
-    """Kill one and start it again, then another, then restart all in order; return what was done and when."""
-    began, done = time.monotonic(), []
+class Part(NamedTuple):
+    """A part of the run: what happened to brokers, from when on, and how many records of the shop were acknowledged."""
+
+    what: str
+    from_s: float
+    acknowledged: int
+    absent: bool
+
+    def __str__(self) -> str:
+        return f"{self.what}, from {self.from_s:.0f} s on: {self.acknowledged:,} records acknowledged"
+
+
+class Parts:
+    """The parts of a run, one after the other; the first is the head start of the shop."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.past = [Part("the head start", 0, shop.sent, absent=False)]
+        self._shop = shop
+        self._began_s = self._from_s = time.monotonic()
+
+    def over(self, what: str, *, absent: bool = False) -> None:
+        """Note that a part is over; in an `absent` one a broker was away."""
+        acknowledged = self._shop.sent - sum(each.acknowledged for each in self.past)
+        self.past.append(Part(what, self._from_s - self._began_s, acknowledged, absent))
+        self._from_s = time.monotonic()
+
+
+async def come_and_go(brokers: Sequence[KafkaBroker], bootstrap: str, parts: Parts) -> None:
+    """Kill one and start it again, then another, then restart all in order; each time all must catch up."""
     first, second, _ = brokers
     for name, broker in (("1", first), ("2", second)):
         await asyncio.sleep(CHAOS_S / 10)
-        done.append(f"broker {name} killed after {time.monotonic() - began:.0f} s")
+        parts.over("all brokers are there")
         await asyncio.to_thread(broker.kill)
         await asyncio.sleep(DOWN_S)
         await asyncio.to_thread(broker.start)
         # A second one away before the first has caught up would be one too many.
         await replicated(bootstrap)
+        parts.over(f"broker {name} killed and started again", absent=True)
     for broker in brokers:
-        done.append(f"one restarted after {time.monotonic() - began:.0f} s")
         await asyncio.to_thread(broker.restart)
         await replicated(bootstrap)
-    return done
+    parts.over("all three restarted, one after the other", absent=True)
 
 
 def told(takeovers: Sequence[Takeover]) -> str:

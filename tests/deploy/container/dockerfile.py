@@ -83,6 +83,12 @@ def built(stages: Mapping[str, Stage], context: Path, base: Path, directory: Pat
     return images[""]
 
 
+def pinned(lock: Path) -> set[str]:
+    """Return what a lock names, as `name==version`."""
+    lines = lock.read_text().splitlines()
+    return {line.partition(" ")[0] for line in lines if "==" in line and line[0] not in " #"}
+
+
 def copied(source: Path, target: Path) -> None:
     """Copy a directory with owners, links and devices as they are."""
     command = ["cp", "--archive", str(source), str(target)]

@@ -191,6 +191,28 @@ def test_a_source_that_cannot_be_reached_is_given_up_for_a_while() -> None:
     assert shop.taken() == []
 
 
+def test_silence_of_all_is_held_against_none_when_one_is_heard_again_first() -> None:
+    shop = Shop()
+    shop.stock.answer(T0, end=1)
+    shop.orders.answer(T0, end=1)
+    shop.look(T0)
+    now = T0
+    # The cable is cut.
+    for _ in range(2 * round(UNREACHABLE_S / 0.5)):
+        now += 500
+        assert shop.look(now, elapsed_s=0.5) == []
+    assert {source.silent_s > UNREACHABLE_S for source in shop.table.sources} == {True}
+    # It is put back, and the two come from different brokers.
+    shop.orders.answer(now + 100, end=1)
+    shop.fetched(ORDERS, signal(0, 300))
+    assert shop.look(now + 100) == []
+    assert shop.taken() == []
+    shop.stock.answer(now + 200, end=1)
+    shop.fetched(STOCK, signal(0, 200))
+    assert shop.look(now + 200) == []
+    assert shop.taken() == [200]
+
+
 def test_silence_while_the_process_stood_still_is_no_silence() -> None:
     shop = Shop()
     shop.stock.answer(T0, end=5)
