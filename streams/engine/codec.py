@@ -23,6 +23,13 @@ def encode(state: ProductState) -> bytes:
     """Return the bytes of a state."""
     clock = state.clock
     override = state.override
+    evidence = []
+    # By rule id, so that the bytes do not tell in which order the rules were asked.
+    for rule_id in sorted(state.evidence):
+        kind, known = state.evidence[rule_id]
+        stored = known.encode(clock)
+        if stored is not None:
+            evidence.append([rule_id, kind.code, known.since, *stored])
     body = orjson.dumps(
         [
             clock,
@@ -30,12 +37,8 @@ def encode(state: ProductState) -> bytes:
             state.requests,
             state.room_id,
             state.category,
-            [_encode_memory(memory, clock, state.leaving) for memory in state.memories],
-            [
-                [rule_id, kind.code, evidence.since, *stored]
-                for rule_id, (kind, evidence) in state.evidence.items()
-                if (stored := evidence.encode(clock)) is not None
-            ],
+            [_encode_memory(memory, clock, state.leaving) if memory else [] for memory in state.memories],
+            evidence,
             [fuse.encode() for fuse in state.all_fuses()],
             override and [override.state, override.since, override.until, override.actor, override.reason],
         ]
@@ -48,23 +51,33 @@ def decode(product_id: str, value: bytes) -> ProductState:
     if not value or value[0] != VERSION:
         raise StateError(other_version(f"the state of product {product_id}", value[0] if value else None, VERSION))
     try:
-        data = orjson.loads(memoryview(value)[2:])
+        data: list[Any] = orjson.loads(value[2:])
         state = ProductState(product_id)
+        clock: int = data[0]
         state.clock, state.sequence, state.requests, state.room_id, state.category = data[:5]
-        state.memories = tuple(_decode_memory(memory, state.clock) for memory in data[5])  # type: ignore[assignment]
-        for rule_id, code, since, *stored in data[6]:
-            kind = BY_CODE[code]
-            evidence = kind.evidence(since)
-            evidence.decode(stored, state.clock)
-            state.evidence[rule_id] = (kind, evidence)
+        orders, returns, complaints, commands = data[5]
+        state.memories = (
+            _decode_memory(orders, clock) if orders else {},
+            _decode_memory(returns, clock) if returns else {},
+            _decode_memory(complaints, clock) if complaints else {},
+            _decode_memory(commands, clock) if commands else {},
+        )
+        stored: list[Any]
+        for stored in data[6]:
+            kind = BY_CODE[stored[1]]
+            evidence = kind.evidence(stored[2])
+            evidence.decode(stored[3:], clock)
+            state.evidence[stored[0]] = (kind, evidence)
         for item in data[7]:
             fuse = Fuse.decode(item)
             state.fuses.setdefault(fuse.rule_id, {})[fuse.sku_id] = fuse
-        state.override = Override(*data[8]) if data[8] else None
+        if data[8]:
+            state.override = Override(*data[8])
     except (ValueError, TypeError, KeyError, IndexError) as error:
         msg = f"the state of product {product_id} is damaged, or of a newer livefuse: {error!r}"
         raise StateError(msg) from error
-    state.reschedule()
+    if state.fuses or state.override is not None:
+        state.reschedule()
     return state
 
 
@@ -89,4 +102,4 @@ def _encode_memory(facts: dict[str, int], clock: int, leaving: dict[int, list[st
 
 
 def _decode_memory(data: list[Any], clock: int) -> dict[str, int]:
-    return {fact: clock - age for fact, age in zip(data[0], data[1], strict=True)} if data else {}
+    return {fact: clock - age for fact, age in zip(data[0], data[1], strict=True)}

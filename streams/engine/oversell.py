@@ -51,7 +51,7 @@ class Sku:
         "safety_stock", "seconds",
     )  # fmt: skip
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None, seconds: list[int], nets: list[int]) -> None:
         self.name = name
         self.on_hand = 0
         self.reserved = 0
@@ -59,12 +59,16 @@ class Sku:
         self.available: int | None = None
         self.safety_stock: int | None = None
         self.armed = True
-        self.seconds: list[int] = []
-        self.nets: list[int] = []
+        self.seconds = seconds
+        self.nets = nets
         self.oldest = 0
-        self.gross = 0
-        self.newest = -1
-        self.most = _FEW
+        gross = 0
+        for net in nets:
+            if net > 0:
+                gross += net
+        self.gross = gross
+        self.newest = seconds[-1] if seconds else -1
+        self.most = _FEW + 2 * len(seconds)
 
     def sell(self, second: int, units: int, oldest: int) -> None:
         """Add net ``units`` (negative: cancelled) to a second; forget the seconds before ``oldest``."""
@@ -198,7 +202,7 @@ class Oversell(Evidence):
             name = None
         sku = self.skus.get(name)
         if sku is None:
-            sku = self.skus[name] = Sku(name)
+            sku = self.skus[name] = Sku(name, [], [])
         return sku
 
     def _fuse_sku(self, sku: Sku, product_id: str) -> str | None:
@@ -298,17 +302,15 @@ class Oversell(Evidence):
     def decode(self, data: list[Any], clock: int) -> None:
         """Take back what :meth:`encode` returned."""
         now = clock // 1000
-        self.ordered = bool(data[0])
-        for name, on_hand, reserved, as_of_age, available, safety_stock, armed, ages, nets in data[1]:
-            sku = self.skus[name] = Sku(name)
+        ordered, skus = data
+        self.ordered = bool(ordered)
+        stored: list[Any]
+        for stored in skus:
+            name, on_hand, reserved, as_of_age, available, safety_stock, armed, ages, nets = stored
+            sku = self.skus[name] = Sku(name, [now - age for age in ages], nets)
             sku.on_hand, sku.reserved, sku.available = on_hand, reserved, available
             sku.as_of = 0 if as_of_age is None else clock - as_of_age
             sku.safety_stock, sku.armed = safety_stock, bool(armed)
-            sku.seconds = [now - age for age in ages]
-            sku.nets = nets
-            sku.gross = sum(net for net in nets if net > 0)
-            sku.newest = sku.seconds[-1] if ages else -1
-            sku.most = _FEW + 2 * len(ages)
 
 
 def ceil_div(dividend: int, divisor: int) -> int:

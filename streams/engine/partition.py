@@ -129,7 +129,7 @@ class Partition:
         self._dirty.clear()
         if len(self._hot) > self.hot_products:
             for product_id in list(self._hot)[: len(self._hot) - self.hot_products // 2]:
-                del self._hot[product_id]
+                self._watchlist.leave(self._linked(self._hot.pop(product_id)))
         return changed
 
     def take_fuse_states(self) -> list[tuple[str, bytes | None]]:
@@ -203,6 +203,9 @@ class Partition:
             if stored is None:
                 return None
             state = decode(product_id, stored)
+        return self._linked(state)
+
+    def _linked(self, state: ProductState) -> ProductState:
         if state.plan is not self.plan:
             state.watch(self.plan)
         return state
@@ -252,6 +255,7 @@ class Partition:
         self.counts.rule_sets += 1
         outputs = self._fire(rules.issued_at - 1)
         before, self.plan = self.plan, self.plan.successor(rules)
+        self._watchlist.reconsider()
         for product_id in sorted(self._unsettled):
             state = self._hot.get(product_id) or self._touch(product_id)
             said = close_orphans(state, rules.issued_at, self.plan, before)

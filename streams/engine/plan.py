@@ -16,6 +16,7 @@ class ArmedRule:
     def __init__(self, rule: Rule, since: int) -> None:
         self.id = rule.id
         self.kind = rule.kind
+        self.made = KINDS[rule.kind]
         self.rule = rule
         self.since = since
         self.severity = rule.severity

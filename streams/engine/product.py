@@ -93,6 +93,8 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
         return (outputs or []) + obey(state, signal[5], plan)
     for place in scope.seeing[kind]:
         witness = witnesses[place]
+        if witness is None:
+            witness = state.witness(place)
         if kind == ORDER:
             verdicts = witness.on_order(signal, clock)
         elif kind == STOCK:
@@ -174,10 +176,7 @@ def _fire_fuse(state: ProductState, fuse: Fuse, plan: Plan) -> Output:
 def _act(state: ProductState, rule_id: str, verdict: Verdict, plan: Plan) -> Output:
     if isinstance(verdict, Replenish):
         return replenishment(state, verdict)
-    fuses = state.fuses[rule_id]
-    fuse = fuses.get(verdict.sku_id)
-    if fuse is None:
-        fuse = fuses[verdict.sku_id] = Fuse(rule_id, verdict.sku_id)
+    fuse = state.fuse(rule_id, verdict.sku_id)
     before = fuse.state
     cause: dict[str, Any] = verdict.cause
     if isinstance(verdict, Close):

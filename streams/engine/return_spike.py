@@ -332,13 +332,16 @@ class ReturnSpike(Evidence):
         now = clock // (self.period // BUCKETS)
         self.ordered = {now - age: count for age, count in zip(ages, units, strict=True)}
         self.units_ordered = sum(units)
-        for age, *counts in returned:
-            self.returned[now - age] = (counts[0], counts[1])
-            self.returns += counts[0]
-            self.units_returned += counts[1]
+        for age, count, in_all in returned:
+            self.returned[now - age] = (count, in_all)
+            self.returns += count
+            self.units_returned += in_all
         number = clock // self.period
-        self.periods = {number - age: counts for age, *counts in periods}
-        self.return_ids = [(now - age, return_id) for age, return_id in return_ids]
+        stored: list[Any]
+        for stored in periods:
+            self.periods[number - stored[0]] = stored[1:]
+        if return_ids:
+            self.return_ids = [(now - age, return_id) for age, return_id in return_ids]
 
 
 def _is_significant(units: int, expected: float, z: float) -> bool:

@@ -1,11 +1,11 @@
 """What is remembered of one product."""
 
-from collections.abc import Iterator
 from itertools import islice
+from typing import Final
 
 from streams.engine.evidence import Evidence
 from streams.engine.fuse import CLOSED, OPEN, Fuse
-from streams.engine.kinds import KINDS, Kind
+from streams.engine.kinds import Kind
 from streams.engine.oversell import Oversell
 from streams.engine.plan import NOWHERE, Plan
 
@@ -15,6 +15,9 @@ MEMORY_MS = 60 * 60_000
 """How much later, by the product's clock, a repeat of a fact is still recognised."""
 
 _FOUND_AT_ONCE = 256
+
+_NONE: Final[dict[str | None, Fuse]] = {}
+"""The fuses of a rule that has never opened one, of all products; nothing is ever put into it."""
 
 Memories = tuple[dict[str, int], dict[str, int], dict[str, int], dict[str, int]]
 
@@ -42,7 +45,8 @@ class ProductState:
     kind of fact (order lines with cancellations, returns, complaints, commands), the facts applied lately by
     identity, each with the clock at which it was applied, oldest first; ``leaving`` are, by memory, the facts that it
     will forget next, the oldest last. ``due`` is the earliest timer. ``witnesses`` are the evidence of the rules of
-    ``scope``, in the same places. ``dirty``: changed since it was stored. What comes after "derived" is not stored.
+    ``scope``, in the same places, None until it is asked for: most products are touched for one signal, which most
+    rules do not see. ``dirty``: changed since it was stored. What comes after "derived" is not stored.
     """
 
     __slots__ = (
@@ -68,32 +72,52 @@ class ProductState:
         self.leaving: dict[int, list[str]] = {}
         self.plan: Plan | None = None
         self.scope = NOWHERE
-        self.witnesses: tuple[Evidence, ...] = ()
+        self.witnesses: list[Evidence | None] = []
 
     def watch(self, plan: Plan) -> None:
-        """Link the evidence of the rules that see the product now; drop evidence of rules that are gone."""
+        """Find the rules that see the product now; drop evidence of rules that are gone."""
         self.plan = plan
         armed = plan.armed
-        self.evidence = {
-            rule_id: (kind, evidence)
-            for rule_id, (kind, evidence) in self.evidence.items()
-            if rule_id in armed and armed[rule_id].since == evidence.since and KINDS[armed[rule_id].kind] is kind
-        }
+        evidence = self.evidence
+        gone = []
+        for rule_id, (kind, known) in evidence.items():
+            rule = armed.get(rule_id)
+            if rule is None or rule.since != known.since or rule.made is not kind:
+                gone.append(rule_id)
+        for rule_id in gone:
+            del evidence[rule_id]
         scope = self.scope = plan.scope(self.product_id, self.room_id, self.category)
-        witnesses = []
-        for rule, limits in scope.rules:
-            if rule.id not in self.evidence:
-                kind = KINDS[rule.kind]
-                self.evidence[rule.id] = (kind, kind.evidence(rule.since))
-            evidence = self.evidence[rule.id][1]
-            evidence.arm(limits, self.fuses.setdefault(rule.id, {}))
-            witnesses.append(evidence)
-        self.witnesses = tuple(witnesses)
+        self.witnesses = [None] * len(scope.rules)
 
-    def seeing(self) -> Iterator[tuple[str, Evidence]]:
-        """Yield the evidence of the rules that see the product now, by rule id."""
-        for (rule, _), evidence in zip(self.scope.rules, self.witnesses, strict=True):
-            yield rule.id, evidence
+    def witness(self, place: int) -> Evidence:
+        """Return the evidence of a rule of the scope, linked to its limits and its fuses."""
+        witness = self.witnesses[place]
+        if witness is None:
+            rule, limits = self.scope.rules[place]
+            found = self.evidence.get(rule.id)
+            if found is None:
+                found = self.evidence[rule.id] = (rule.made, rule.made.evidence(rule.since))
+            witness = self.witnesses[place] = found[1]
+            witness.arm(limits, self.fuses.get(rule.id, _NONE))
+        return witness
+
+    def fuse(self, rule_id: str, sku_id: str | None) -> Fuse:
+        """Return a fuse of a rule that sees the product; a new one is closed."""
+        fuses = self.fuses.get(rule_id)
+        if fuses is None:
+            fuses = self.fuses[rule_id] = self.evidence[rule_id][1].fuses = {}
+        fuse = fuses.get(sku_id)
+        if fuse is None:
+            fuse = fuses[sku_id] = Fuse(rule_id, sku_id)
+        return fuse
+
+    def seeing(self) -> list[tuple[str, Evidence]]:
+        """Return the evidence of the rules that see the product now and know something of it, by rule id."""
+        return [
+            (rule.id, self.witness(place))
+            for place, (rule, _) in enumerate(self.scope.rules)
+            if rule.id in self.evidence
+        ]
 
     def forget_oldest(self, memory: int) -> None:
         """Forget the oldest fact of a memory.
@@ -107,11 +131,14 @@ class ProductState:
             leaving.reverse()
         del facts[leaving.pop()]
 
-    def all_fuses(self) -> Iterator[Fuse]:
-        """Yield every fuse that was ever open, by rule id, then SKU (none first)."""
+    def all_fuses(self) -> list[Fuse]:
+        """Return every fuse that was ever open, by rule id, then SKU (none first)."""
+        found: list[Fuse] = []
         for rule_id in sorted(self.fuses):
             fuses = self.fuses[rule_id]
-            yield from sorted(fuses.values(), key=lambda fuse: (fuse.sku_id is not None, fuse.sku_id or ""))
+            if fuses:
+                found += sorted(fuses.values(), key=lambda fuse: (fuse.sku_id is not None, fuse.sku_id or ""))
+        return found
 
     def reschedule(self) -> None:
         """Find the earliest timer again, after a fuse or the override has changed."""
@@ -128,9 +155,13 @@ class ProductState:
     @property
     def is_settled(self) -> bool:
         """Whether no timer runs and every fuse is closed: a rule set or a tick can change nothing."""
-        return self.due is None and all(
-            fuse.state == CLOSED for fuses in self.fuses.values() for fuse in fuses.values()
-        )
+        if self.due is not None:
+            return False
+        for fuses in self.fuses.values():
+            for fuse in fuses.values():
+                if fuse.state != CLOSED:
+                    return False
+        return True
 
     def paused(self) -> tuple[bool, list[str]]:
         """Return what is paused now: the product, and which SKUs."""
