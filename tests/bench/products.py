@@ -30,7 +30,7 @@ from tests.kafka.cluster import LIVEFUSE
 KNOWN: Final = (10_000, 100_000, 1_000_000)
 SOLD: Final = 3_000
 SHAPES: Final = ("same", "popular", "uniform")
-RECORDS: Final = 200_000
+RECORDS: Final = 150_000
 
 _MIB: Final = 2**20
 _LINE: Final = b'"product_id":'
