@@ -90,11 +90,11 @@ class Writer:
             async with asyncio.timeout(_WRITE_S):
                 if self._transactional:
                     await producer.begin_transaction()
-                    await _send(producer, [*outputs, state])
+                    await send(producer, [*outputs, state])
                     await producer.commit_transaction()
                 else:
-                    await _send(producer, outputs)
-                    await _send(producer, [state])
+                    await send(producer, outputs)
+                    await send(producer, [state])
 
     async def stop(self) -> None:
         """Let go of the connections. A transaction that is still open is left to the successor, or to its timeout."""
@@ -124,7 +124,8 @@ class Writer:
             raise BrokerUnavailable(f"{self._name} was not {what}: {error!r}") from error
 
 
-async def _send(producer: Any, batches: Sequence[Batch]) -> None:
+async def send(producer: Any, batches: Sequence[Batch]) -> None:
+    """Send them and wait until all are acknowledged. Raises what the producer raises."""
     pending = []
     for topic, partition, records in batches:
         pending += [

@@ -18,6 +18,7 @@ from streams.worker.counts import WorkerCounts
 from streams.worker.inbox import Delivery
 from streams.worker.lane import Lane
 from streams.worker.opening import Opening
+from streams.worker.writer import send
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.worker_rig import (
     Intake,
@@ -122,7 +123,7 @@ async def test_a_transaction_left_open_by_a_dead_worker_is_never_seen_and_holds_
         flush = dead._collect()  # noqa: SLF001 (as if killed between sending and committing)
         producer = dead._writer._producer  # noqa: SLF001
         await producer.begin_transaction()
-        await dead._writer._send([*flush.outputs, flush.state])  # noqa: SLF001
+        await send(producer, [*flush.outputs, flush.state])
         assert len((await read(config, config.topics.fuse_events, isolation="read_uncommitted"))[0]) == 10
         # Half of the time that the transaction may stay open by itself.
         async with asyncio.timeout(config.transaction_timeout_ms / 2000):
