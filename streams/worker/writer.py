@@ -125,7 +125,7 @@ class Writer:
 
 
 async def send(producer: Any, batches: Sequence[Batch]) -> None:
-    """Send batches with a producer that has begun; return when the broker has them all. Raises what aiokafka does."""
+    """Send them and wait until all are acknowledged. Raises what the producer raises."""
     pending = []
     for topic, partition, records in batches:
         pending += [

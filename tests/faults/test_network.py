@@ -22,6 +22,7 @@ from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster, Service, until
 from tests.kafka.dense import DenseSale
 from tests.kafka.golden import compare, replay
 from tests.kafka.namespaces import network, skipped_without_namespaces
+from tests.kafka.quotas import SHORT_WINDOWS, pace
 from tests.kafka.secured import SAFE, locked_brokers
 from tests.kafka.shop import Shop
 from tests.kafka.takeovers import lanes_of, watched
@@ -30,9 +31,12 @@ pytestmark = [pytest.mark.kafka, pytest.mark.faults_long, pytest.mark.timeout(15
 
 PREFIX = "network"
 ROLES: tuple[Role, ...] = ("intake", "worker")
-SALE_S = 1_200
+SALE_S = 2_400
 ALL = frozenset(range(SIGNALS_PARTITIONS))
 SOON = timedelta(seconds=240)
+
+PACE = 40_000.0
+"""Bytes a second that each broker lets both intakes together read; test_cluster.py says why not much less."""
 
 
 @pytest.mark.parametrize(
@@ -57,13 +61,15 @@ async def test_who_was_cut_off_and_comes_back_changes_no_event(
         network() as net,
         net.cable() as to_worker,
         net.cable() as to_intake,
-        locked_brokers(tmp_path / "kafka", 3, passwords, SAFE, harness=True, host=net.address) as kafka,
-        Cluster(kafka.harness, PREFIX, tmp_path / "processes", LIVEFUSE_INTAKE__FRAME_SIGNALS="3") as cluster,
+        locked_brokers(tmp_path / "kafka", 3, passwords, SAFE | SHORT_WINDOWS, harness=True, host=net.address) as kafka,
+        Cluster(kafka.harness, PREFIX, tmp_path / "processes", LIVEFUSE_INTAKE__FRAME_SIGNALS="20") as cluster,
     ):
         cluster.logins = {role: kafka.environment(f"{PREFIX}-{role}", tmp_path) for role in ROLES}
         await asyncio.to_thread(cluster.apply_topics)
         held = rights(cluster.names, SIGNALS_PARTITIONS, PREFIX)
         await kafka.grant({f"{PREFIX}-{role}": held[role] for role in ROLES})
+        # On a calm machine the intakes would have read in seconds all that the shop has sent.
+        await pace(kafka.harness, f"{PREFIX}-intake", PACE)
         shop = Shop(cluster, records, timedelta(seconds=180))
         await shop.open()
         # Two workers: each of them has two partitions. (Faust moves none to a third one.)
@@ -109,6 +115,7 @@ async def test_who_was_cut_off_and_comes_back_changes_no_event(
             await until(reads_again, "the intake reads again", within=SOON, state=intake.tail)
             enough.set()
         sent = selling.result()
+        await pace(kafka.harness, f"{PREFIX}-intake", None)
         expected = await asyncio.to_thread(replay, sent, tmp_path)
         events = await compare(cluster, expected, within=timedelta(minutes=5))
     with capsys.disabled():
