@@ -3,7 +3,8 @@
     open      fence, read the state, take up the position
     take      offset below next: seen before      next: applied      beyond: refused, the caller brings the right one
     flush     states, position and outputs in one transaction, then the frames are acknowledged, in order
-    close     nothing more is written or acknowledged; what was not flushed a successor applies again
+    close     nothing more is written or acknowledged; what was not flushed a successor applies again, and a flush that
+              is under way ends without a word
 
 Nothing but the position in the state says what has been applied. Kafka's committed offset is a gauge for lag.
 
@@ -214,8 +215,9 @@ class Lane:
                 collected_s = self._loop.time() - began
                 await self._writer.write(flush.outputs, flush.state)
             except Exception as error:  # noqa: BLE001 (what it means is decided by the one who is told)
-                await self.close()
-                self._failed(self, error)
+                if not self.closed:
+                    await self.close()
+                    self._failed(self, error)
                 return
             finally:
                 self._flushing_since = None

@@ -258,6 +258,20 @@ async def test_after_a_failed_flush_the_lane_is_closed_and_acknowledges_nothing(
         assert r.failures == [error]
 
 
+async def test_a_lane_that_is_closed_while_it_writes_has_not_failed() -> None:
+    async with rig() as r:
+        r.writer.go.clear()
+        r.take(0, frame([pause(1, NOON, "p1")]))
+        flush = asyncio.create_task(r.lane.flush())
+        await asyncio.sleep(0)
+        await r.lane.close()
+        # As a writer does that was stopped.
+        r.writer.error = BrokerUnavailable("x")
+        r.writer.go.set()
+        await flush
+        assert (r.failures, r.acknowledged, r.counts.flushes) == ([], [], 0)
+
+
 async def test_a_record_that_is_no_frame_is_named_and_leaves_the_lane_as_it_was() -> None:
     async with rig() as r:
         r.take(0, frame([pause(1, NOON, "p1")]))
