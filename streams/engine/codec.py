@@ -12,7 +12,8 @@ import orjson
 from schemas.errors import StateError, other_version
 from streams.engine.fuse import Fuse
 from streams.engine.kinds import BY_CODE
-from streams.engine.state import MEMORY_MS, Override, ProductState
+from streams.engine.memory import decode_memory, encode_memory
+from streams.engine.state import Override, ProductState
 
 VERSION: Final = 1
 _SETTLED: Final = b"\x01\x00"
@@ -37,7 +38,10 @@ def encode(state: ProductState) -> bytes:
             state.requests,
             state.room_id,
             state.category,
-            [_encode_memory(memory, clock, state.leaving) if memory else [] for memory in state.memories],
+            [
+                encode_memory(memory, clock, state.traces, place) if memory else []
+                for place, memory in enumerate(state.memories)
+            ],
             evidence,
             [fuse.encode() for fuse in state.all_fuses()],
             override and [override.state, override.since, override.until, override.actor, override.reason],
@@ -57,10 +61,10 @@ def decode(product_id: str, value: bytes) -> ProductState:
         state.clock, state.sequence, state.requests, state.room_id, state.category = data[:5]
         orders, returns, complaints, commands = data[5]
         state.memories = (
-            _decode_memory(orders, clock) if orders else {},
-            _decode_memory(returns, clock) if returns else {},
-            _decode_memory(complaints, clock) if complaints else {},
-            _decode_memory(commands, clock) if commands else {},
+            decode_memory(orders, clock) if orders else {},
+            decode_memory(returns, clock) if returns else {},
+            decode_memory(complaints, clock) if complaints else {},
+            decode_memory(commands, clock) if commands else {},
         )
         stored: list[Any]
         for stored in data[6]:
@@ -84,22 +88,3 @@ def decode(product_id: str, value: bytes) -> ProductState:
 def is_settled(value: bytes) -> bool:
     """Tell from a state's bytes whether no timer runs and every fuse is closed; of another version nobody knows."""
     return value[:2] == _SETTLED
-
-
-def _encode_memory(facts: dict[str, int], clock: int, leaving: dict[int, list[str]]) -> list[Any]:
-    """Return the facts that can still be recognised: ids, and how long ago each was applied. Lets go of the others."""
-    ids, ages = list(facts), [clock - applied for applied in facts.values()]
-    if ages and ages[0] >= MEMORY_MS:
-        known = len(ages)
-        kept = next((place for place, age in enumerate(ages) if age < MEMORY_MS), known)
-        del ids[:kept], ages[:kept]
-        # Not one by one, see ProductState.forget_oldest; and not at every flush.
-        if 4 * kept > known:
-            facts.clear()
-            facts.update((fact, clock - age) for fact, age in zip(ids, ages, strict=True))
-            leaving.clear()
-    return [ids, ages] if ids else []
-
-
-def _decode_memory(data: list[Any], clock: int) -> dict[str, int]:
-    return {fact: clock - age for fact, age in zip(data[0], data[1], strict=True)}

@@ -10,9 +10,10 @@ from streams.engine.commands import obey
 from streams.engine.counts import Counts
 from streams.engine.events import Output, fuse_event, replenishment
 from streams.engine.fuse import CLOSED, OPEN, Fuse
+from streams.engine.memory import MEMORY_MS, REMEMBERED
 from streams.engine.plan import Plan
 from streams.engine.signals import CANCELLATION, COMMAND, COMPLAINT, ORDER, ORDER_FIELDS, RETURN, STOCK, Signal
-from streams.engine.state import MEMORY_MS, REMEMBERED, ProductState
+from streams.engine.state import ProductState
 from streams.engine.verdicts import LATE, Close, Replenish, Verdict
 
 
@@ -69,7 +70,7 @@ def apply(state: ProductState, signal: Signal, plan: Plan, counts: Counts) -> li
                 counts.duplicates[kind] += 1
                 return None
             del facts[fact]
-            state.leaving.clear()
+            state.traces.pop(memory, None)
             facts[fact] = now
         elif known >= REMEMBERED:
             state.forget_oldest(memory)

@@ -1,20 +1,13 @@
 """What is remembered of one product."""
 
-from itertools import islice
 from typing import Final
 
 from streams.engine.evidence import Evidence
 from streams.engine.fuse import CLOSED, OPEN, Fuse
 from streams.engine.kinds import Kind
+from streams.engine.memory import Trace
 from streams.engine.oversell import Oversell
 from streams.engine.plan import NOWHERE, Plan
-
-REMEMBERED = 1_024
-"""How many facts of a kind are remembered."""
-MEMORY_MS = 60 * 60_000
-"""How much later, by the product's clock, a repeat of a fact is still recognised."""
-
-_FOUND_AT_ONCE = 256
 
 _NONE: Final[dict[str | None, Fuse]] = {}
 """The fuses of a rule that has never opened one, of all products; nothing is ever put into it."""
@@ -43,8 +36,8 @@ class ProductState:
 
     ``sequence`` counts the product's events, ``requests`` its replenishment requests. ``memories`` hold, for each
     kind of fact (order lines with cancellations, returns, complaints, commands), the facts applied lately by
-    identity, each with the clock at which it was applied, oldest first; ``leaving`` are, by memory, the facts that it
-    will forget next, the oldest last. ``due`` is the earliest timer. ``witnesses`` are the evidence of the rules of
+    identity, each with the clock at which it was applied, oldest first; ``traces`` are those of memories with many.
+    ``due`` is the earliest timer. ``witnesses`` are the evidence of the rules of
     ``scope``, in the same places, None until it is asked for: most products are touched for one signal, which most
     rules do not see. ``dirty``: changed since it was stored. What comes after "derived" is not stored.
     """
@@ -53,7 +46,7 @@ class ProductState:
         "product_id", "clock", "sequence", "requests", "room_id", "category",
         "memories", "evidence", "fuses", "override",
         # derived
-        "dirty", "due", "leaving", "plan", "scope", "witnesses",
+        "dirty", "due", "plan", "scope", "traces", "witnesses",
     )  # fmt: skip
 
     def __init__(self, product_id: str) -> None:
@@ -69,7 +62,7 @@ class ProductState:
         self.override: Override | None = None
         self.dirty = False
         self.due: int | None = None
-        self.leaving: dict[int, list[str]] = {}
+        self.traces: dict[int, Trace] = {}
         self.plan: Plan | None = None
         self.scope = NOWHERE
         self.witnesses: list[Evidence | None] = []
@@ -120,16 +113,11 @@ class ProductState:
         ]
 
     def forget_oldest(self, memory: int) -> None:
-        """Forget the oldest fact of a memory.
-
-        A dict is slow to find its first key where many before it are gone; so a number of them are found at once.
-        """
-        facts = self.memories[memory]
-        leaving = self.leaving.get(memory)
-        if not leaving:
-            leaving = self.leaving[memory] = list(islice(facts, _FOUND_AT_ONCE))
-            leaving.reverse()
-        del facts[leaving.pop()]
+        """Forget the oldest fact of a memory."""
+        trace = self.traces.get(memory)
+        if trace is None:
+            trace = self.traces[memory] = Trace()
+        trace.forget_oldest(self.memories[memory])
 
     def all_fuses(self) -> list[Fuse]:
         """Return every fuse that was ever open, by rule id, then SKU (none first)."""
