@@ -59,14 +59,15 @@ def encode_memory(facts: dict[str, int], clock: int, traces: dict[int, Trace], p
     trace = traces.get(place)
     if trace is None:
         if len(facts) < _MANY:
-            return _encode_few(facts, clock, None)
+            return _encode_few(facts, clock)
         trace = traces[place] = Trace()
     chunks, lasts = trace.chunks, trace.lasts
     while chunks and (trace.begun + CHUNK <= trace.forgotten or lasts[0] <= clock - MEMORY_MS):
         del chunks[0], lasts[0]
         trace.begun += CHUNK
     if not chunks and len(facts) < _MANY:
-        return _encode_few(facts, clock, trace)
+        del traces[place]
+        return _encode_few(facts, clock)
     gone = trace.begun - trace.forgotten
     if gone > 0:
         for fact in list(islice(facts, gone)):
@@ -100,7 +101,7 @@ def decode_memory(data: list[Any], clock: int) -> dict[str, int]:
     return facts
 
 
-def _encode_few(facts: dict[str, int], clock: int, trace: Trace | None) -> list[Any]:
+def _encode_few(facts: dict[str, int], clock: int) -> list[Any]:
     ids, ages = list(facts), [clock - applied for applied in facts.values()]
     if ages and ages[0] >= MEMORY_MS:
         known = len(ages)
@@ -110,9 +111,6 @@ def _encode_few(facts: dict[str, int], clock: int, trace: Trace | None) -> list[
         if 4 * kept > known:
             facts.clear()
             facts.update((fact, clock - age) for fact, age in zip(ids, ages, strict=True))
-            if trace is not None:
-                trace.forgotten += kept
-                trace.leaving.clear()
     return [ids, ages] if ids else []
 
 
