@@ -1,26 +1,25 @@
 """The console of `up`: where it serves, and with which accounts people try it out.
 
 Where the settings name no way to sign in there are two accounts for as long as `up` runs, an operator and a viewer,
-with passwords that nobody could guess. They and the key of the sessions lie in a directory that goes when `up` ends, so
-a console that is started again signs nobody out.
+with passwords that nobody could guess. They and the key of the sessions lie in a directory that goes when `up` ends, or
+with the next `up` if it was killed, so a console that is started again signs nobody out.
 """
 
 import asyncio
 import secrets
-import shutil
 import socket
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from alerts.console.accounts import AccountsFile
 from alerts.console.identity import Role
 from deploy.embedded import HOST, free_port
 from deploy.settings import Settings
+from deploy.up.scratch import Scratch, remove_leftovers
 
+PREFIX: Final = "livefuse-console-"
 TRIAL: Final[tuple[Role, ...]] = ("operator", "viewer")
 """The accounts for trying it out; each is named like its role."""
 ANSWER_S: Final = 1.0
@@ -36,7 +35,7 @@ class SignIn:
     port: int
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     environment: dict[str, str] = field(default_factory=dict)
-    directory: Path | None = None
+    scratch: Scratch | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -54,8 +53,8 @@ class SignIn:
 
     def forget(self) -> None:
         """Remove the temporary accounts."""
-        if self.directory:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        if self.scratch:
+            self.scratch.remove()
 
 
 def sign_in(settings: Settings) -> SignIn:
@@ -69,18 +68,19 @@ def sign_in(settings: Settings) -> SignIn:
     environment = {"LIVEFUSE_CONSOLE__PORT": str(port)}
     if console.accounts_file or console.proxy.trusted or console.oidc.issuer:
         return SignIn(url, host, port, environment=environment)
-    directory = Path(tempfile.mkdtemp(prefix="livefuse-console-"))
-    accounts = AccountsFile(directory / "accounts")
+    remove_leftovers(PREFIX)
+    scratch = Scratch(PREFIX)
+    accounts = AccountsFile(scratch.path / "accounts")
     passwords: dict[str, str] = {name: secrets.token_urlsafe(9) for name in TRIAL}
     for name in TRIAL:
         accounts.add(name, name, passwords[name])
     environment["LIVEFUSE_CONSOLE__ACCOUNTS_FILE"] = str(accounts.path)
     if console.key_file is None:
-        key = directory / "key"
+        key = scratch.path / "key"
         key.touch(mode=0o600)
         key.write_text(secrets.token_hex(32), encoding="utf-8")
         environment["LIVEFUSE_CONSOLE__KEY_FILE"] = str(key)
-    return SignIn(url, host, port, passwords, environment, directory)
+    return SignIn(url, host, port, passwords, environment, scratch)
 
 
 def _free_or(port: int, host: str) -> int:

@@ -118,13 +118,18 @@ def test_ready_shows_a_fuse_and_ends_in_order() -> None:
         assert "Traceback" not in told
 
 
-def test_everything_dies_with_it_when_it_is_killed() -> None:
-    with running("--no-demo") as process:
+def test_everything_dies_with_it_when_it_is_killed_and_the_next_one_removes_what_it_left(tmp_path: Path) -> None:
+    with running("--no-demo", TMPDIR=str(tmp_path)) as process:
         until(process, "ready")
         started = descendants(process.pid)
         assert len(started) >= 4
         process.kill()
         assert gone(started, 30)
+    # The key of the console's sessions is in it.
+    (left,) = tmp_path.glob("livefuse-console-*")
+    with running("--no-demo", TMPDIR=str(tmp_path)) as process:
+        until(process, "ready")
+        assert not left.exists()
 
 
 def is_ready(port: int) -> bool:
