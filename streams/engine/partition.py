@@ -4,6 +4,10 @@ Pure: signals and ticks in, outputs out. Products are kept as bytes until they a
 decoded. The guarantee: what comes out is a function of the signals applied, whatever the cuts between calls, and
 however often the state was stored (:meth:`Partition.take_dirty`, :meth:`Partition.snapshot`) and read back
 (:meth:`Partition.load`, :meth:`Partition.restore`).
+
+The states need not all be stored at once. With the snapshot of a moment belong the states of products as they were then
+or later: of each one that is later it is known after which frame it was stored, and what is applied again up to that
+frame passes it by. A product that has said something is stored with what it said, so nothing is said twice.
 """
 
 from collections import Counter
@@ -52,8 +56,15 @@ class Partition:
         self._positions: dict[str, int] = {}
         self._hot: dict[str, ProductState] = {}
         self._cold: dict[str, bytes] = {}
+        # Changed since they were stored: before `mark` was called last, and since.
+        self._marked: dict[str, ProductState] = {}
         self._dirty: dict[str, ProductState] = {}
+        # Had an event since `take_fuse_states`, any output since `take_dirty`.
         self._spoken: dict[str, ProductState] = {}
+        self._said: dict[str, ProductState] = {}
+        # Products that were stored after frames that are still to be applied again: which one, and soonest first.
+        self._ahead: dict[str, int] = {}
+        self._arrivals: list[tuple[int, str]] = []
         self._timers: list[tuple[int, str]] = []
         self._unsettled: set[str] = set()
         self._watchlist = Watchlist(number)
@@ -73,9 +84,21 @@ class Partition:
         return len(self._hot) / self.hot_products
 
     @property
-    def changed(self) -> int:
-        """Count the products that have changed since they were stored."""
-        return len(self._dirty)
+    def marked(self) -> int:
+        """Count the products that changed before :meth:`mark` and were not stored since."""
+        return len(self._marked)
+
+    @property
+    def ahead(self) -> int:
+        """The last frame after which one of the loaded products was stored that is ahead of the others; -1 if none."""
+        return max(self._ahead.values(), default=-1)
+
+    def begin(self, frame: int) -> None:
+        """Say that what is applied next is of the frame at this offset. Needed only after :meth:`load`."""
+        while self._arrivals and self._arrivals[0][0] < frame:
+            _, product_id = heappop(self._arrivals)
+            del self._ahead[product_id]
+            self._expect(product_id)
 
     def apply(self, sources: Sequence[str], signals: Iterable[Signal]) -> list[Output]:
         """Apply signals in order, but those whose position in their source was applied before."""
@@ -103,6 +126,8 @@ class Partition:
             product_id: str = signal[4]
             state = hot.get(product_id)
             if state is None:
+                if product_id in self._ahead:
+                    continue
                 state = self._touch(product_id)
             if not state.dirty:
                 state.dirty = True
@@ -120,13 +145,37 @@ class Partition:
         self.log_time = max(self.log_time, time)
         return self._fire(time)
 
-    def take_dirty(self) -> list[tuple[str, bytes]]:
-        """Return the states that changed since the last call, and let go of the products decoded longest ago."""
-        changed = [(product_id, _stored(state)) for product_id, state in self._dirty.items()]
+    def mark(self) -> None:
+        """Begin to store what belongs with the snapshot of this moment: all that has changed and is not stored yet."""
+        self._marked |= self._dirty
+        self._dirty = {}
+
+    def take_dirty(self, most: int | None = None) -> list[tuple[str, bytes]]:
+        """Return states that changed since they were last returned, and let go of the products decoded longest ago.
+
+        Without ``most`` all of them; else those of products that have said something, and of those that changed before
+        :meth:`mark` about as many as have so many bytes. All as well when too many products are decoded.
+        """
+        if most is None or len(self._hot) > self.hot_products:
+            taken = self._marked | self._dirty
+            self._marked.clear()
+            self._dirty.clear()
+            changed = [(product_id, _stored(state)) for product_id, state in taken.items()]
+        else:
+            changed = [(product_id, _stored(state)) for product_id, state in self._said.items()]
+            for product_id in self._said:
+                if self._marked.pop(product_id, None) is None:
+                    del self._dirty[product_id]
+            while most > 0 and self._marked:
+                product_id, state = self._marked.popitem()
+                value = _stored(state)
+                changed.append((product_id, value))
+                most -= len(value)
+        self._said.clear()
+        known = len(self._cold)
         self._cold.update(changed)
-        self._unstored = 0
-        self._watchlist.touch(self._dirty)
-        self._dirty.clear()
+        self._unstored -= len(self._cold) - known
+        self._watchlist.touch(product_id for product_id, _ in changed)
         if len(self._hot) > self.hot_products:
             for product_id in list(self._hot)[: len(self._hot) - self.hot_products // 2]:
                 self._watchlist.leave(self._linked(self._hot.pop(product_id)))
@@ -140,6 +189,9 @@ class Partition:
 
     def watchlist(self) -> bytes | None:
         """Return the watch list, if 5 s of log time have passed since the last one and it has changed."""
+        if self._watchlist.is_due(self.log_time):
+            self._watchlist.touch(self._marked)
+            self._watchlist.touch(self._dirty)
         return self._watchlist.take(self.log_time, self._peek)
 
     def snapshot(self) -> bytes:
@@ -167,23 +219,38 @@ class Partition:
             # Also rules with a field or a kind that only a newer release knows.
             raise StateError(f"the snapshot is damaged, or of a newer livefuse: {error!r}") from error
 
-    def load(self, product_id: str, value: bytes | None) -> None:
-        """Take a product's stored state back; a later one replaces an earlier one, None removes it."""
+    def load(self, product_id: str, value: bytes | None, frame: int | None = None) -> None:
+        """Take a product's stored state back; a later one replaces an earlier one, None removes it.
+
+        ``frame`` is the offset of the frame after which it was stored, None when the snapshot is not older.
+        """
         if value is None:
             self._cold.pop(product_id, None)
         else:
             self._cold[product_id] = value
+        if frame is not None:
+            self._ahead[product_id] = frame
+        elif self._ahead:
+            self._ahead.pop(product_id, None)
 
     def loaded(self) -> None:
         """Finish recovery: find the timers and the open fuses among the states that were loaded.
 
         StateError when one of them is of another version: better now than when its product is next heard of.
         """
+        self._arrivals = sorted((frame, product_id) for product_id, frame in self._ahead.items())
         for product_id, value in self._cold.items():
             if not is_settled(value):
                 state = decode(product_id, value)
-                self._schedule(state)
                 self.open_fuses.update((each.rule_id, each.shadow) for each in state.all_fuses() if each.state == OPEN)
+                if product_id not in self._ahead:
+                    self._schedule(state)
+
+    def _expect(self, product_id: str) -> None:
+        """Find the timers of a product that was ahead of the others."""
+        stored = self._cold.get(product_id)
+        if stored is not None and not is_settled(stored):
+            self._schedule(decode(product_id, stored))
 
     def _touch(self, product_id: str) -> ProductState:
         stored = self._cold.get(product_id)
@@ -211,10 +278,13 @@ class Partition:
         return state
 
     def _change(self, state: ProductState) -> None:
-        state.dirty = True
-        self._dirty[state.product_id] = state
+        if not state.dirty:
+            state.dirty = True
+            self._dirty[state.product_id] = state
 
     def _note(self, state: ProductState, said: list[Output]) -> None:
+        if said:
+            self._said[state.product_id] = state
         events = [output.event for output in said if output.topic == FUSE_EVENTS]
         if events:
             self._spoken[state.product_id] = state

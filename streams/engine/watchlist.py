@@ -30,6 +30,10 @@ class Watchlist:
         self._next = 0
         self._last: list[dict[str, Any]] = []
 
+    def is_due(self, log_time: int) -> bool:
+        """Tell whether it is time (ms) for the next list."""
+        return log_time >= self._next
+
     def touch(self, product_ids: Iterable[str]) -> None:
         """Remember that these products have changed."""
         self._touched.update(dict.fromkeys(product_ids))
@@ -45,7 +49,7 @@ class Watchlist:
 
     def take(self, log_time: int, peek: Callable[[str], ProductState | None]) -> bytes | None:
         """Return the list as of ``log_time`` (ms); None when it is not due yet or has not changed."""
-        if log_time < self._next:
+        if not self.is_due(log_time):
             return None
         self._next = log_time - log_time % EVERY_MS + EVERY_MS
         ranked = []

@@ -5,10 +5,13 @@
   that offset moves on even when the hand-over was suspended; records of a paused partition it drops, too. So frames may
   be missing, and seeking back does not bring them for sure: under load that was seen to go on for minutes. Lanes read
   what is missing by themselves instead.
+- It commits up to the first offset that is not acknowledged, and no further for ever: what it did not deliver must be
+  acknowledged, too.
 - One fetch at a time goes to each broker, and a partition that it does not name waits for its answer: 1.5 s when
   nothing arrives. ``FETCH_WAIT_MS`` shortens that; a frame that arrives is answered at once all the same.
 """
 
+import contextlib
 from typing import Any, Final
 
 from aiokafka import TopicPartition
@@ -18,6 +21,16 @@ from faust.types import TP
 from schemas.errors import BrokerError
 
 FETCH_WAIT_MS: Final = 100
+
+
+class _Read:
+    """A frame that a lane has read by itself, for Faust's acknowledging."""
+
+    def __init__(self, topic: str, number: int, offset: int) -> None:
+        self.topic = topic
+        self.tp = TP(topic, number)
+        self.offset = offset
+        self.acked = False
 
 
 class Feed:
@@ -57,6 +70,11 @@ class Feed:
             # Every rebalance makes new ones.
             self._asked[number] = (state, since_s := now_s)
         return now_s - (since_s if state.timestamp is None else state.timestamp / 1000)
+
+    def acknowledge(self, number: int, offset: int) -> None:
+        """Acknowledge a frame that Faust has not delivered."""
+        with contextlib.suppress(AssertionError, AttributeError, ConsumerNotStarted):
+            self._app.consumer.ack(_Read(self._topic, number, offset))
 
     def end(self, number: int) -> int | None:
         """Return the offset behind the last frame of a partition that is known of."""

@@ -2,7 +2,7 @@
 
     open      fence, read the state, take up the position
     take      offset below next: seen before      next: applied      beyond: refused, the caller brings the right one
-    flush     states, position and outputs in one transaction, then the frames are acknowledged, in order
+    flush     outputs, and states of a checkpoint, in one transaction; then the frames are acknowledged, in order
     close     nothing more is written or acknowledged; what was not flushed a successor applies again, and a flush that
               is under way ends without a word
 
@@ -11,13 +11,15 @@ Nothing but the position in the state says what has been applied. Kafka's commit
 A flush is due ``interval`` after the first change, at once when there is a fuse event, and after a second when nothing
 but the position has changed. After it the lane rests:
 
-    somebody is to be told         for as long as the flush took; behind, as for states alone
-    states alone                   so that encoding them costs all lanes of the worker together a tenth of the time
-    states alone, and behind       five seconds, or what sells best would be encoded again and again
+    somebody is to be told         for as long as the flush took; behind, until encoding states costs all lanes of the
+                                   worker together no more than a tenth of the time
+    states                         until then, too, and as long as it takes to store 2 MiB/s in all lanes together
+    states, and behind             five seconds, or what sells best would be encoded again and again
 
 but never longer than five seconds, nor when many products have been touched: decoded they take ten times as much
-memory. Behind, many states or bytes of frames end the rest too: the first would hold up an event that comes then, the
-second must stay in memory. Frames are applied while a flush is under way, until there are too many of them again.
+memory. Many bytes of frames that a successor would have to apply again end the rest too. An event does not wait for
+states: only that of its product is written with it. States are written in pieces that hold up nobody; behind, when
+nobody waits for anything, all at once. Frames are applied while a flush is under way, until there are too many again.
 
 A lane is behind when more frames wait and the last one was written seconds ago, or when the intake that wrote it is
 behind and brings what happened a minute ago. In a sale frames always wait, and there an event must not.
@@ -38,9 +40,9 @@ from streams.engine.events import FUSE_EVENTS, Output
 from streams.engine.partition import Partition
 from streams.frames import decode
 from streams.worker.alignment import Alignment
+from streams.worker.checkpoint import Checkpoints
 from streams.worker.counts import Transition, WorkerCounts
 from streams.worker.inbox import Delivery
-from streams.worker.store import LANE_KEY, LaneRecord
 from streams.worker.writer import Batch, Record, Writer
 
 _IDLE_S: Final = 1.0
@@ -50,10 +52,13 @@ _LONGEST_REST_S: Final = 5.0
 _REST_OF_STATES: Final = 9.0
 _STALLED_S: Final = 5.0
 _MOST_CROWDING: Final = 2.0
-_MANY_STATES: Final = 1_000
-"""So many are encoded in 10 to 40 ms."""
-_MANY_BYTES: Final = 64 * 1024 * 1024
-"""Of frames that are not saved, in all lanes of the worker together."""
+_PIECE_BYTES: Final = 256 * 1024
+"""Of states. Encoded in 1 ms when they are few, in 20 ms when they are of products that sell little."""
+_STATE_BYTES_PER_S: Final = 2 * 1024 * 1024
+_MANY_BYTES: Final = 16 * 1024 * 1024
+"""Of frames behind the last checkpoint, in all lanes of the worker together: applied again in about a second."""
+_EARLY_S: Final = 0.001
+"""A timer may go off too early by as much as the clock of the loop is coarse."""
 _WATCHLIST_BEHIND_S: Final = 5.0
 """With a backlog the log's time flies, and a new watch list would be due at every flush."""
 
@@ -62,11 +67,17 @@ log = logging.getLogger(__name__)
 
 
 class Flush(NamedTuple):
-    """What one transaction writes, and the position that holds once it is committed."""
+    """What one transaction writes, and what holds once it is committed.
+
+    ``applied`` is up to which frame every output was written, ``position`` the one from which a successor goes on; None
+    when the last one stands.
+    """
 
     outputs: list[Batch]
     state: Batch
-    position: int
+    state_bytes: int
+    applied: int
+    position: int | None
     events: list[dict[str, Any]]
     requests: int
 
@@ -75,7 +86,8 @@ class Lane:
     """One open lane. ``failed`` is called once, when a flush has failed: the lane is closed then.
 
     ``next`` is the offset of the frame that it takes, ``saved`` the last one that will never be needed again,
-    ``unsaved`` the frames between them; after a failed flush its successor needs those. ``hot_products`` is how many
+    ``told`` the last one of which all outputs are written, ``unsaved`` the frames behind that; after a failed flush its
+    successor needs those, and reads the others from the broker. ``hot_products`` is how many
     products all lanes of the worker may keep decoded. ``written_ms`` is when the last frame that it took was written
     (wall clock, 0 if not known), ``caught_up_s`` when it last had nothing more to take, by the clock of the loop.
     """
@@ -95,7 +107,7 @@ class Lane:
     ) -> None:
         self.number = partition.number
         self.next = saved + 1
-        self.saved = saved
+        self.saved = self.told = saved
         self.closed = False
         self.written_ms = 0
         self.caught_up_s: float | None = None
@@ -110,7 +122,11 @@ class Lane:
         self._loop = asyncio.get_running_loop()
         self._outputs: list[Output] = []
         self.unsaved: deque[Delivery] = deque()
-        self._unsaved_bytes = 0
+        self._checkpoints = Checkpoints(partition, alignment)
+        # Bytes of frames that were taken: up to now, up to the checkpoint that is under way, to the last complete one.
+        self._taken_bytes = self._begun_bytes = self._saved_bytes = 0
+        # The frame that was next when the one under way was begun, and when the last complete one was.
+        self._begun_next = self._saved_next = saved + 1
         self._behind = True
         self._listed_s = self._loop.time()
         self._changed_s: float | None = None
@@ -118,6 +134,7 @@ class Lane:
         self._flushing_since: float | None = None
         self._rest_until = 0.0
         self._states_rest_until = 0.0
+        self._paced_until = 0.0
         self._silent_until = 0.0
         self._due: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
@@ -162,6 +179,7 @@ class Lane:
         try:
             overflows = self._alignment.overflows
             frame = decode(delivery.value)
+            self.partition.begin(offset)
             release = self._alignment.add(offset, frame)
             outputs = self.partition.apply(release.sources, release.signals) if release.signals else []
             outputs += self.partition.tick(release.tick)
@@ -176,6 +194,7 @@ class Lane:
                 self.number,
             )
         self.next = offset + 1
+        self._taken_bytes += len(delivery.value or b"")
         self._counts.frames += 1
         self._counts.signals += len(release.signals)
         now_ms = time.time() * 1000
@@ -204,14 +223,21 @@ class Lane:
         self.next = offset
 
     async def flush(self) -> None:
-        """Write what has changed and acknowledge the frames; on failure the lane is closed and ``failed`` is told."""
+        """Write all that has changed, acknowledge the frames; on failure the lane is closed and ``failed`` is told."""
+        await self._flush(whole=True)
+
+    async def _flush(self, *, whole: bool) -> None:
         async with self._lock:
-            if self.closed or self._alignment.refilling or self.next == self.saved + 1:
+            if self.closed or self._alignment.refilling or not (self._outputs or self.next != self._saved_next):
+                return
+            most = self._most(whole=whole)
+            if most == 0 and not self._outputs:
+                self._flush_in(self._states_from - self._loop.time())
                 return
             began = self._flushing_since = self._loop.time()
             self._writing_s, self._changed_s = self._changed_s, None
             try:
-                flush = self._collect()
+                flush = self._collect(most)
                 collected_s = self._loop.time() - began
                 await self._writer.write(flush.outputs, flush.state)
             except Exception as error:  # noqa: BLE001 (what it means is decided by the one who is told)
@@ -221,19 +247,36 @@ class Lane:
                 return
             finally:
                 self._flushing_since = None
-            self.saved = flush.position
             self._writing_s = None
             took = self._loop.time() - began
             self._count(flush, took)
-            ended, states_rest = began + took, _REST_OF_STATES * collected_s * self._counts.lanes
-            # Not at once: the markers of this transaction are being written and would hold up the next one.
-            self._rest_until = ended + min(_LONGEST_REST_S, took)
-            self._states_rest_until = ended + min(_LONGEST_REST_S, states_rest)
-            self._silent_until = ended + _LONGEST_REST_S
-            while self.unsaved and self.unsaved[0].offset <= self.saved:
-                delivery = self.unsaved.popleft()
-                self._unsaved_bytes -= len(delivery.value or b"")
-                delivery.acknowledge()
+            self._rest(began + took, took, collected_s, flush.state_bytes)
+            if flush.position is not None:
+                self.saved = flush.position
+                self._saved_bytes, self._saved_next = self._begun_bytes, self._begun_next
+            self.told = flush.applied
+            while self.unsaved and self.unsaved[0].offset <= self.told:
+                self.unsaved.popleft().acknowledge()
+            if flush.position is None:
+                self._flush_in(max(self._interval_s, self._states_from - self._loop.time()))
+
+    def _most(self, *, whole: bool) -> int | None:
+        """Return how many bytes of states to write now, None for all."""
+        if whole or self.partition.crowding > 1:
+            return None
+        if self._loop.time() + _EARLY_S < self._states_from:
+            return 0
+        return None if self._behind else _PIECE_BYTES
+
+    def _rest(self, ended_s: float, took_s: float, collected_s: float, state_bytes: int) -> None:
+        """See how long to rest after a flush."""
+        lanes = self._counts.lanes
+        # Not at once: the markers of this transaction are being written and would hold up the next one.
+        self._rest_until = ended_s + min(_LONGEST_REST_S, took_s)
+        self._states_rest_until = ended_s + min(_LONGEST_REST_S, _REST_OF_STATES * collected_s * lanes)
+        if state_bytes:
+            self._paced_until = ended_s + min(_LONGEST_REST_S, state_bytes / _STATE_BYTES_PER_S * lanes)
+            self._silent_until = ended_s + _LONGEST_REST_S
 
     def _count(self, flush: Flush, took_s: float) -> None:
         counts = self._counts
@@ -260,11 +303,10 @@ class Lane:
         await self._writer.stop()
 
     def _keep(self, delivery: Delivery) -> None:
-        if delivery.offset <= self.saved:
+        if delivery.offset <= self.told:
             delivery.acknowledge()
         else:
             self.unsaved.append(delivery)
-            self._unsaved_bytes += len(delivery.value or b"")
 
     def _plan_flush(self, outputs: Sequence[Output], *, changed: bool) -> None:
         """See when to flush after a frame; ``changed``: something but the position has."""
@@ -275,19 +317,19 @@ class Lane:
             self._rest_until = 0.0
             self._flush_in(0.0)
             return
-        if self._outputs and not self._behind:
-            rest_until = self._rest_until
-        elif self._outputs or not self._behind or self._pressed:
-            rest_until = self._states_rest_until
+        if self._outputs:
+            rest_until = self._states_rest_until if self._behind else self._rest_until
         else:
-            rest_until = self._silent_until
+            rest_until = self._states_from
         self._flush_in(max(self._interval_s if changed else _IDLE_S, rest_until - self._loop.time()))
 
     @property
-    def _pressed(self) -> bool:
-        """Tell whether too much waits for the next flush."""
-        bytes_of_all = self._unsaved_bytes * max(1, self._counts.lanes)
-        return self.partition.changed > _MANY_STATES or bytes_of_all > _MANY_BYTES
+    def _states_from(self) -> float:
+        """Return when states may be written again, by the clock of the loop."""
+        bytes_of_all = (self._taken_bytes - self._saved_bytes) * max(1, self._counts.lanes)
+        if bytes_of_all > _MANY_BYTES:
+            return self._states_rest_until
+        return max(self._states_rest_until, self._silent_until if self._behind else self._paced_until)
 
     def _flush_in(self, seconds: float) -> None:
         due = max(self._loop.time() + seconds, self._rest_until)
@@ -306,10 +348,10 @@ class Lane:
                 # Another flush came in between.
                 self._flush_in(0.0)
             else:
-                await self.flush()
+                await self._flush(whole=False)
 
-    def _collect(self) -> Flush:
-        """Take all that has changed, in one piece: no await may come between the states and the position."""
+    def _collect(self, most: int | None) -> Flush:
+        """Take the outputs and ``most`` bytes of states, in one piece: no await may come between them."""
         names, number = self._topics, self.number
         outputs, self._outputs = self._outputs, []
         plain: list[tuple[str, bytes]] = []
@@ -320,12 +362,9 @@ class Lane:
                 events.append((output.product_id.encode(), output.value, cloud_event_headers(output.event)))
             else:
                 requests.append((output.product_id.encode(), output.value, []))
-        states: list[Record] = [
-            (product_id.encode(), value, plain) for product_id, value in self.partition.take_dirty()
-        ]
-        position = self._alignment.position
-        record = LaneRecord(position, self._alignment.snapshot(), self.partition.snapshot())
-        states.append((LANE_KEY, record.encode(), []))
+        stored = self._checkpoints.take(self.next - 1, most)
+        if stored.begun:
+            self._begun_bytes, self._begun_next = self._taken_bytes, self.next
         fuses: list[Record] = [
             (product_id.encode(), value, plain) for product_id, value in self.partition.take_fuse_states()
         ]
@@ -342,4 +381,12 @@ class Lane:
         ]
         written = [batch for batch in batches if batch.records]
         said = [output.event for output in outputs if output.topic == FUSE_EVENTS]
-        return Flush(written, Batch(names.state, number, states), position, said, len(requests))
+        return Flush(
+            written,
+            Batch(names.state, number, stored.records),
+            stored.size,
+            self._alignment.position,
+            stored.position,
+            said,
+            len(requests),
+        )

@@ -21,6 +21,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any, Final
 
 from schemas.errors import BrokerUnavailable, FencedError, LogError
@@ -48,6 +49,9 @@ Frames = Callable[[int, int, int], AsyncGenerator[tuple[int, bytes | None, int],
 written). Raises BrokerUnavailable.
 """
 
+Acknowledge = Callable[[int, int], None]
+"""Acknowledge a frame (partition, offset) that was read and not delivered."""
+
 End = Callable[[int], int | None]
 """Return the offset behind the last frame of a partition that is known of."""
 
@@ -64,6 +68,7 @@ class Lanes:
         self,
         open_lane: Open,
         frames: Frames,
+        acknowledge: Acknowledge,
         end: End,
         end_process: Callable[[Exception], None],
         counts: WorkerCounts,
@@ -74,6 +79,7 @@ class Lanes:
         self.counts = counts
         self._open_lane = open_lane
         self._frames = frames
+        self._acknowledge = acknowledge
         self._end = end
         self._end_process = end_process
         self._keep = keep
@@ -248,7 +254,8 @@ class Lanes:
                     if offset > lane.next:
                         self._leave_behind(lane, offset)
                     if offset == lane.next:
-                        self._apply(lane, Delivery(offset, value, _nobody, written_ms=written_ms), behind=True)
+                        done = partial(self._acknowledge, lane.number, offset)
+                        self._apply(lane, Delivery(offset, value, done, written_ms=written_ms), behind=True)
                         self.counts.frames_read += 1
                     await asyncio.sleep(0)
         except BrokerUnavailable as error:
@@ -348,7 +355,3 @@ class Lanes:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._end_process(error if isinstance(error, Exception) else RuntimeError(repr(error)))
-
-
-def _nobody() -> None:
-    """Acknowledge a frame that was not delivered: there is nobody to be told."""

@@ -78,21 +78,21 @@ class Opening:
         """Restore what the lane's record holds; return the position from which the lane goes on."""
         record, start, end = recovered.record, recovered.log_start, recovered.log_end
         topic = f"{self._config.topics.signals}[{partition.number}]"
-        if record is None:
-            partition.loaded()
-            alignment.skip_to(start)
-            return start - 1
-        partition.restore(record.partition)
+        if record is not None:
+            partition.restore(record.partition)
         partition.loaded()
-        if record.position >= end:
+        applied = max(-1 if record is None else record.position, partition.ahead)
+        if applied >= end:
+            partition.begin(applied + 1)
             log.error(
                 "lane.log_shorter %s ends at %d, but the state has applied it up to %d: the topic was made anew, or "
                 "the broker has lost its end. Going on with its beginning, %d; what was applied is not applied again.",
                 topic,
                 end,
-                record.position,
+                applied,
                 start,
             )
+        if record is None or applied >= end:
             alignment.skip_to(start)
             return start - 1
         alignment.restore(record.position, record.alignment)

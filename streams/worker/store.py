@@ -1,18 +1,20 @@
 r"""What a lane keeps in its partition of ``livefuse.state``, and how it reads it back.
 
     key product_id     value: the product's state, as the engine wrote it
+                       header livefuse.frame: the offset of the frame after which it was stored, if the lane's record
+                       is older
     key \x00lane       value: the lane's own record: position, alignment, and the engine's snapshot of the partition
 
-All records of one flush are written in one transaction, so what is read with ``read_committed`` is one state: the
-states as they were after the frame at ``position`` was applied (and those after it, as far as the alignment had
-released them). No product id contains a control character, so no product's key is the lane's.
+Read with ``read_committed`` this is one state: the states as they were after the frame at ``position`` was applied (and
+those after it, as far as the alignment had released them), but those with a later frame as they were after that
+(:mod:`streams.worker.checkpoint`). No product id contains a control character, so no product's key is the lane's.
 """
 
 import asyncio
 import contextlib
 import struct
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +29,7 @@ from streams.engine.partition import without_positions
 from streams.worker.alignment import Alignment
 
 LANE_KEY: Final = b"\x00lane"
+FRAME: Final = "livefuse.frame"
 VERSION: Final = 1
 _HEAD: Final = struct.Struct(">BI")
 _FETCH_BYTES: Final = 16 * 1024 * 1024
@@ -34,7 +37,8 @@ _RECORDS_AT_ONCE: Final = 5_000
 _FRAMES_AT_ONCE: Final = 100
 _PATIENCE_S: Final = 30.0
 
-Load = Callable[[str, bytes | None], None]
+Load = Callable[[str, bytes | None, int | None], None]
+"""Take a product's state, and the offset in its header."""
 
 
 class LaneRecord(NamedTuple):
@@ -87,6 +91,19 @@ class Progress:
     ratio: float = 0.0
 
 
+def headers_of(frame: int | None) -> list[tuple[str, bytes]]:
+    """Return the headers of a state that was stored after a frame; None: not after the lane's record."""
+    return [] if frame is None else [(FRAME, b"%d" % frame)]
+
+
+def frame_of(headers: Iterable[tuple[str, bytes]]) -> int | None:
+    """Inverse of :func:`headers_of`; other headers say nothing."""
+    for name, value in headers:
+        if name == FRAME:
+            return int(value)
+    return None
+
+
 class Store:
     """Reads the state of lanes. ``client`` are the arguments that every aiokafka client takes.
 
@@ -103,7 +120,7 @@ class Store:
     async def recover(self, number: int, load: Load) -> Recovered:
         """Read all states of a partition from beginning to end. The caller has fenced those who could still write.
 
-        ``load`` gets (product id, state) in the order of the log, so of several the last one counts. Raises
+        ``load`` gets them in the order of the log, so of several of one product the last one counts. Raises
         BrokerUnavailable and StateError.
         """
         state = TopicPartition(self._state_topic, number)
@@ -126,7 +143,7 @@ class Store:
                     if each.key == LANE_KEY:
                         record = each.value
                     else:
-                        load(each.key.decode(), each.value)
+                        load(each.key.decode(), each.value, frame_of(each.headers))
                         progress.states += 1
                 if fetched:
                     deadline = time.monotonic() + _PATIENCE_S

@@ -45,7 +45,15 @@ class Worker:
         self._app = build(config)
         self._feed = Feed(self._app, config.topics.signals)
         opening = Opening(config, counts, transactions=transactions)
-        self._lanes = Lanes(opening.open, opening.store.frames, self._feed.end, self.end, counts, keep=transactions)
+        self._lanes = Lanes(
+            opening.open,
+            opening.store.frames,
+            self._feed.acknowledge,
+            self._feed.end,
+            self.end,
+            counts,
+            keep=transactions,
+        )
         status.lanes, status.recovery = self._lanes, opening.store.progress
         attach(self._app, self._lanes, config.topics.signals, self.end)
 

@@ -1,12 +1,12 @@
 """How long a partition waits for its first decision when its worker has gone, as a reader of Kafka sees it.
 
     gone         the moment at which the worker was dead
-    decided      a `read_committed` reader has the first lane's record in `livefuse.state` that was written after that,
-                 and whose position is beyond that of all before it
+    decided      a `read_committed` reader has the first record in `livefuse.state` that was written after that, and
+                 tells of a later frame than all before it: the lane's own by its position, a state by its header
 
-A lane writes its record in every transaction, with the states and all outputs: when a reader has it, it has the fuse
-events too. The dead write nothing any more, so whoever wrote it has taken over. What was in a transaction of the dead
-does not count: it bears an earlier time. Nor does one that decides nothing, because its signals wait for an intake.
+A lane writes one or the other in every transaction with outputs: when a reader has it, it has the fuse events too. The
+dead write nothing any more, so whoever wrote it has taken over. What was in a transaction of the dead does not count:
+it bears an earlier time. Nor does one that decides nothing, because its signals wait for an intake.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 
-from streams.worker.store import LANE_KEY, LaneRecord
+from streams.worker.store import LANE_KEY, LaneRecord, frame_of
 from tests.kafka.cluster import Service, until
 from tests.kafka.reading import partitions_of
 
@@ -130,8 +130,9 @@ async def _follow(consumer: Any, decisions: Decisions) -> None:
     while True:
         for partition, records in (await consumer.getmany(timeout_ms=200)).items():
             for record in records:
-                if record.key == LANE_KEY:
-                    position = LaneRecord.decode(record.value).position
+                lane = record.key == LANE_KEY
+                position = LaneRecord.decode(record.value).position if lane else frame_of(record.headers)
+                if position is not None:
                     decisions.add(partition.partition, record.timestamp, position)
 
 

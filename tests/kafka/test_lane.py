@@ -120,7 +120,7 @@ async def test_a_transaction_left_open_by_a_dead_worker_is_never_seen_and_holds_
     async with hosted(config, frames) as host:
         dead = await host.open()
         host.take(dead, 0, frames[0])
-        flush = dead._collect()  # noqa: SLF001 (as if killed between sending and committing)
+        flush = dead._collect(None)  # noqa: SLF001 (as if killed between sending and committing)
         producer = dead._writer._producer  # noqa: SLF001
         await producer.begin_transaction()
         await send(producer, [*flush.outputs, flush.state])

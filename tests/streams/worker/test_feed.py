@@ -1,8 +1,13 @@
-"""How long the broker has been silent, as aiokafka's consumer knows it."""
+"""How long the broker has been silent, as aiokafka's consumer knows it; and what Faust commits."""
 
+from collections import defaultdict
+from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 from aiokafka import TopicPartition
+from faust.transport.consumer import Consumer
+from faust.types import TP
 
 from streams.worker.feed import Feed
 
@@ -48,3 +53,28 @@ def test_a_rebalance_begins_anew() -> None:
 def test_what_is_not_assigned_is_not_known() -> None:
     assert Consumer().feed.silent_s(0, NOW_S) is None
     assert Feed(SimpleNamespace(consumer=None), "signals").silent_s(0, NOW_S) is None
+
+
+def test_faust_commits_what_it_did_not_deliver_and_a_lane_has_read() -> None:
+    topic = TP("signals", 0)
+    topics = SimpleNamespace(acks_enabled_for=lambda _: True)
+    # What Faust's own methods keep their books in; a whole consumer would start a thread.
+    consumer: Any = SimpleNamespace(
+        app=SimpleNamespace(topics=topics),
+        _committed_offset={topic: 3},
+        _acked=defaultdict(list),
+        _acked_index=defaultdict(set),
+        _gap=defaultdict(list),
+        _unacked_messages=set(),
+        _n_acked=0,
+        _waiting_for_ack=None,
+    )
+    consumer.ack = partial(Consumer.ack, consumer)
+    feed = Feed(SimpleNamespace(consumer=consumer), "signals")
+    for offset in (5, 6):
+        feed.acknowledge(0, offset)
+    assert Consumer._new_offset(consumer, topic) is None  # noqa: SLF001 (nothing public tells)
+    for offset in (2, 4, 5, 3):
+        feed.acknowledge(0, offset)
+    assert Consumer._new_offset(consumer, topic) == 7  # noqa: SLF001
+    Feed(SimpleNamespace(consumer=None), "signals").acknowledge(0, 0)

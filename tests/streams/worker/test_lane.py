@@ -153,9 +153,9 @@ async def test_behind_a_lane_waits_the_longer_the_more_its_states_cost(monkeypat
         r.counts.lanes = 3
         collect = r.lane._collect  # noqa: SLF001 (made slow)
 
-        def slow() -> lane_module.Flush:
+        def slow(most: int | None) -> lane_module.Flush:
             time.sleep(0.02)
-            return collect()
+            return collect(most)
 
         monkeypatch.setattr(r.lane, "_collect", slow)
         r.take(0, frame([pause(1, NOON, "p1")]), behind=True)
@@ -173,12 +173,11 @@ async def test_behind_states_alone_are_written_seldom(monkeypatch: pytest.Monkey
         assert await r.writer.flushed(2) - first >= 6 * INTERVAL_S * 0.99
 
 
-@pytest.mark.parametrize("why", ["an event", "many states", "many bytes", "caught up"])
+@pytest.mark.parametrize("why", ["an event", "many bytes", "caught up"])
 async def test_what_ends_the_rest_of_states_alone(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # So long that the second flush would never be seen.
     monkeypatch.setattr(lane_module, "_LONGEST_REST_S", 100 * LONG_S)
     monkeypatch.setattr(lane_module, "_REST_OF_STATES", 0.0)
-    monkeypatch.setattr(lane_module, "_MANY_STATES", 2)
     monkeypatch.setattr(lane_module, "_MANY_BYTES", 3 * len(encode(frame([order(1, NOON, "p1")]))) // 2)
     async with rig(0.0) as r:
         r.take(0, frame([order(1, NOON, "p1")]), behind=True)
@@ -189,13 +188,17 @@ async def test_what_ends_the_rest_of_states_alone(why: str, monkeypatch: pytest.
         assert due.when() > asyncio.get_running_loop().time() + LONG_S
         last = {
             "an event": [pause(3, NOON, "p1")],
-            "many states": [order(n, NOON, f"p{n}") for n in range(3, 6)],
         }.get(why, [order(3, NOON, "p1")])
         if why != "many bytes":
             monkeypatch.setattr(lane_module, "_MANY_BYTES", 1 << 30)
         r.take(2, frame(last, live=why == "caught up"), behind=why != "caught up")
         await r.writer.flushed(2)
-        assert r.writer.record.position == 2
+        written = r.writer.flushes[1]
+        assert (NAMES.fuse_events in written) == (why == "an event")
+        if why == "an event":
+            assert [key for key, _ in written[NAMES.state]] == [b"p1"]
+        else:
+            assert r.writer.record.position == 2
 
 
 @pytest.mark.parametrize("intake", ["caught up", "behind by seconds"])
@@ -216,9 +219,36 @@ async def test_in_a_sale_a_fuse_event_does_not_wait_for_the_rest_of_states(
         due = r.lane._due  # noqa: SLF001 (as above)
         assert due is not None
         assert due.when() > asyncio.get_running_loop().time() + LONG_S
-        r.take(2, frame([pause(3, time_ms, "p1")], live=live), behind=True, written_ms=now_ms)
+        r.take(2, frame([pause(3, time_ms, "p2")], live=live), behind=True, written_ms=now_ms)
         await r.writer.flushed(2)
-        assert r.writer.record.position == 2
+        assert [key for key, _ in r.writer.flushes[1][NAMES.fuse_events]] == [b"p2"]
+        assert [key for key, _ in r.writer.flushes[1][NAMES.state]] == [b"p2"]
+
+
+async def test_an_event_does_not_wait_for_states_and_its_frame_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "_LONGEST_REST_S", 100 * LONG_S)
+    monkeypatch.setattr(lane_module, "_STATE_BYTES_PER_S", 1e-9)
+    async with rig(0.0) as r:
+        r.counts.lanes = 1
+        r.take(0, frame([order(n, NOON, f"p{n}") for n in range(1, 6)], live=True))
+        await r.writer.flushed(1)
+        r.take(1, frame([order(6, NOON, "p1")], live=True))
+        r.take(2, frame([pause(7, NOON, "p2")], live=True))
+        await r.writer.flushed(2)
+        await asyncio.sleep(0)
+        assert (r.acknowledged, r.lane.told, r.lane.saved) == ([0, 1, 2], 2, 0)
+        await r.lane.flush()
+        assert (r.lane.saved, r.writer.record.position) == (2, 2)
+
+
+async def test_states_are_written_piece_by_piece_though_nothing_more_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "_PIECE_BYTES", 1)
+    async with rig(0.0) as r:
+        r.take(0, frame([order(n, NOON, f"p{n}") for n in range(1, 6)], live=True))
+        await r.writer.flushed(5)
+        assert [len(flush[NAMES.state]) for flush in r.writer.flushes] == [1, 1, 1, 1, 2]
+        await asyncio.sleep(0)
+        assert (r.lane.saved, r.writer.record.position) == (0, 0)
 
 
 async def test_a_lane_is_behind_with_its_intake(monkeypatch: pytest.MonkeyPatch) -> None:
