@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from aiokafka import TopicPartition
-from faust.transport.consumer import Consumer
+from faust.transport.consumer import Consumer as FaustConsumer
 from faust.types import TP
 
 from streams.worker.feed import Feed
@@ -69,12 +69,12 @@ def test_faust_commits_what_it_did_not_deliver_and_a_lane_has_read() -> None:
         _n_acked=0,
         _waiting_for_ack=None,
     )
-    consumer.ack = partial(Consumer.ack, consumer)
+    consumer.ack = partial(FaustConsumer.ack, consumer)
     feed = Feed(SimpleNamespace(consumer=consumer), "signals")
     for offset in (5, 6):
         feed.acknowledge(0, offset)
-    assert Consumer._new_offset(consumer, topic) is None  # noqa: SLF001 (nothing public tells)
+    assert FaustConsumer._new_offset(consumer, topic) is None  # noqa: SLF001 (nothing public tells)
     for offset in (2, 4, 5, 3):
         feed.acknowledge(0, offset)
-    assert Consumer._new_offset(consumer, topic) == 7  # noqa: SLF001
+    assert FaustConsumer._new_offset(consumer, topic) == 7  # noqa: SLF001
     Feed(SimpleNamespace(consumer=None), "signals").acknowledge(0, 0)
