@@ -148,7 +148,7 @@ class Lane:
 
     @property
     def unflushed_s(self) -> float:
-        """Return how long ago the oldest change that is not committed was made, 0 when there is none."""
+        """Return how long ago the oldest change was made since which no flush was committed, 0 when there is none."""
         changed_s = self._changed_s if self._writing_s is None else self._writing_s
         return 0.0 if changed_s is None else self._loop.time() - changed_s
 

@@ -129,7 +129,7 @@ class WorkerCollector(Collector):
         )
         yield gauge(
             "livefuse_unflushed_seconds",
-            "Age of the oldest change that is not committed, 0 if none.",
+            "Age of the oldest change since which no flush was committed, 0 if none.",
             max((lane.unflushed_s for lane in open_lanes.values()), default=0.0),
         )
         yield gauge(

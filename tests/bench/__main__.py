@@ -103,7 +103,7 @@ def _measures(
         "compiled": compiled,
         "plain": lambda: comparator.measure(bootstrap, directory, comparator.PLAIN, records),
         "faust": lambda: comparator.measure(bootstrap, directory, comparator.FAUST, options.faust_records),
-        "latency": lambda: latency.measure(bootstrap, directory, options.probes, realtime=realtime),
+        "latency": lambda: latency.measure(bootstrap, directory, options.probes, program, realtime=realtime),
         "paging": lambda: paging.measure(bootstrap, directory, options.surges),
         "console": lambda: console.measure(bootstrap, directory, options.open_fuses, realtime=realtime),
         "page": lambda: page.measure(bootstrap, directory),
@@ -152,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--compiled",
         action="store_true",
-        help="throughput and compare also with compiled modules (make wheel); workers, products and soak only so",
+        help="throughput and compare also with compiled modules (make wheel); latency, workers, products, soak only so",
     )
     parser.add_argument("--probes", type=int, default=300, help="of latency [300]")
     parser.add_argument("--surges", type=int, default=50, help="products of paging [50]")

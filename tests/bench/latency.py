@@ -31,6 +31,7 @@ from tests.bench.backlog import NAMES, PARTITIONS, sentinels
 from tests.bench.pipeline import Pipeline
 from tests.bench.process import hurried
 from tests.bench.report import Figure, Result, tell
+from tests.kafka.cluster import LIVEFUSE
 
 _WARM_UP: Final = 30
 _LEAST_PAUSE_S, _MOST_PAUSE_S = 0.05, 0.25
@@ -48,12 +49,14 @@ class _Probe(NamedTuple):
     took_ms: float
 
 
-async def measure(bootstrap: str, directory: Path, probes: int, *, realtime: bool) -> Result:
+async def measure(
+    bootstrap: str, directory: Path, probes: int, program: Sequence[str] = LIVEFUSE, *, realtime: bool
+) -> Result:
     """Measure with so many probes, one at a time, at random intervals.
 
     With `realtime` other processes of the machine do not get in the way.
     """
-    async with Pipeline.opened(bootstrap, directory, "latency") as pipeline:
+    async with Pipeline.opened(bootstrap, directory, "latency", program) as pipeline:
         await pipeline.load(_rules())
         await pipeline.load(sentinels(_now_ms()))
         pipeline.start()
