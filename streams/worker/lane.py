@@ -11,9 +11,9 @@ Nothing but the position in the state says what has been applied. Kafka's commit
 A flush is due ``interval`` after the first change, at once when there is a fuse event, and after a second when nothing
 but the position has changed. After it the lane rests:
 
-    somebody is to be told         for as long as the flush took; behind, until encoding states costs all lanes of the
-                                   worker together no more than a tenth of the time
-    states                         until then, too, and as long as it takes to store 2 MiB/s in all lanes together
+    somebody is to be told         for as long as the flush took; behind, a second
+    states                         until encoding them costs all lanes of the worker together a tenth of the time, and
+                                   storing them 2 MiB/s
     states, and behind             five seconds, or what sells best would be encoded again and again
 
 but never longer than five seconds, nor when many products have been touched: decoded they take ten times as much
@@ -47,6 +47,7 @@ from streams.worker.writer import Batch, Record, Writer
 
 _IDLE_S: Final = 1.0
 _BEHIND_MS: Final = 2_000
+_BEHIND_REST_S: Final = 1.0
 _INTAKE_BEHIND_MS: Final = 60_000
 _LONGEST_REST_S: Final = 5.0
 _REST_OF_STATES: Final = 9.0
@@ -132,10 +133,8 @@ class Lane:
         self._changed_s: float | None = None
         self._writing_s: float | None = None
         self._flushing_since: float | None = None
-        self._rest_until = 0.0
-        self._states_rest_until = 0.0
-        self._paced_until = 0.0
-        self._silent_until = 0.0
+        self._rest_until = self._behind_rest_until = 0.0
+        self._states_rest_until = self._paced_until = self._silent_until = 0.0
         self._due: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
@@ -250,7 +249,7 @@ class Lane:
             self._writing_s = None
             took = self._loop.time() - began
             self._count(flush, took)
-            self._rest(began + took, took, collected_s, flush.state_bytes)
+            self._rest(took, collected_s, most, flush.state_bytes)
             if flush.position is not None:
                 self.saved = flush.position
                 self._saved_bytes, self._saved_next = self._begun_bytes, self._begun_next
@@ -268,15 +267,18 @@ class Lane:
             return 0
         return None if self._behind else _PIECE_BYTES
 
-    def _rest(self, ended_s: float, took_s: float, collected_s: float, state_bytes: int) -> None:
-        """See how long to rest after a flush."""
-        lanes = self._counts.lanes
+    def _rest(self, took_s: float, collected_s: float, most: int | None, state_bytes: int) -> None:
+        """See how long to rest after a flush. One that only told somebody does not shorten the rest of states."""
+        ended_s, lanes = self._loop.time(), self._counts.lanes
+        longest = ended_s + _LONGEST_REST_S
         # Not at once: the markers of this transaction are being written and would hold up the next one.
-        self._rest_until = ended_s + min(_LONGEST_REST_S, took_s)
-        self._states_rest_until = ended_s + min(_LONGEST_REST_S, _REST_OF_STATES * collected_s * lanes)
-        if state_bytes:
-            self._paced_until = ended_s + min(_LONGEST_REST_S, state_bytes / _STATE_BYTES_PER_S * lanes)
-            self._silent_until = ended_s + _LONGEST_REST_S
+        self._rest_until = min(longest, ended_s + took_s)
+        self._behind_rest_until = ended_s + _BEHIND_REST_S
+        encoding_s, storing_s = _REST_OF_STATES * collected_s * lanes, state_bytes / _STATE_BYTES_PER_S * lanes
+        self._states_rest_until = min(longest, max(self._states_rest_until, ended_s) + encoding_s)
+        self._paced_until = min(longest, max(self._paced_until, ended_s) + storing_s)
+        if most != 0:
+            self._silent_until = longest
 
     def _count(self, flush: Flush, took_s: float) -> None:
         counts = self._counts
@@ -318,7 +320,7 @@ class Lane:
             self._flush_in(0.0)
             return
         if self._outputs:
-            rest_until = self._states_rest_until if self._behind else self._rest_until
+            rest_until = self._behind_rest_until if self._behind else self._rest_until
         else:
             rest_until = self._states_from
         self._flush_in(max(self._interval_s if changed else _IDLE_S, rest_until - self._loop.time()))

@@ -32,6 +32,8 @@ LANE_KEY: Final = b"\x00lane"
 FRAME: Final = "livefuse.frame"
 VERSION: Final = 1
 _HEAD: Final = struct.Struct(">BI")
+_FETCH_WAIT_MS: Final = 20
+"""A broker answers the requests of a connection in turn: the next one waits for a fetch that brings nothing."""
 _FETCH_BYTES: Final = 16 * 1024 * 1024
 _RECORDS_AT_ONCE: Final = 5_000
 _FRAMES_AT_ONCE: Final = 100
@@ -186,6 +188,7 @@ class Store:
             auto_offset_reset="earliest",
             isolation_level=self._isolation,
             max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
         try:

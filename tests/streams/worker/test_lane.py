@@ -148,7 +148,7 @@ async def test_ticks_alone_are_saved_seldom(monkeypatch: pytest.MonkeyPatch) -> 
         assert r.acknowledged == [0]
 
 
-async def test_behind_a_lane_waits_the_longer_the_more_its_states_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lane_waits_the_longer_the_more_its_states_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     async with rig(0.0) as r:
         r.counts.lanes = 3
         collect = r.lane._collect  # noqa: SLF001 (made slow)
@@ -158,10 +158,35 @@ async def test_behind_a_lane_waits_the_longer_the_more_its_states_cost(monkeypat
             return collect(most)
 
         monkeypatch.setattr(r.lane, "_collect", slow)
-        r.take(0, frame([pause(1, NOON, "p1")]), behind=True)
+        r.take(0, frame([order(1, NOON, "p1")], live=True))
         await r.writer.flushed(1)
-        r.take(1, frame([pause(2, NOON, "p1")]), behind=True)
+        r.take(1, frame([order(2, NOON, "p1")], live=True))
         assert await r.writer.flushed(2) - await r.writer.flushed(1) >= 4 * 3 * 0.02 * 0.99
+
+
+async def test_behind_events_are_written_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "_BEHIND_REST_S", 6 * INTERVAL_S)
+    async with rig(0.0) as r:
+        r.take(0, frame([pause(1, NOON, "p1")]), behind=True)
+        first = await r.writer.flushed(1)
+        r.take(1, frame([pause(2, NOON, "p1")]), behind=True)
+        assert await r.writer.flushed(2) - first >= 6 * INTERVAL_S * 0.99
+
+
+async def test_an_event_does_not_shorten_the_rest_of_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The first flush is followed by a rest that is longer than the test; what an event's state costs comes on top.
+    monkeypatch.setattr(lane_module, "_STATE_BYTES_PER_S", 1.0)
+    monkeypatch.setattr(lane_module, "_LONGEST_REST_S", 100 * LONG_S)
+    async with rig(0.0) as r:
+        r.counts.lanes = 1
+        r.take(0, frame([order(1, NOON, "p1"), order(2, NOON, "p2")], live=True))
+        await r.writer.flushed(1)
+        await asyncio.sleep(0)
+        rest = r.lane._paced_until  # noqa: SLF001 (nothing else tells)
+        r.take(1, frame([pause(3, NOON, "p2")], live=True))
+        await r.writer.flushed(2)
+        await asyncio.sleep(0)
+        assert r.lane._paced_until > rest  # noqa: SLF001
 
 
 async def test_behind_states_alone_are_written_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
