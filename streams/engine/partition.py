@@ -195,7 +195,7 @@ class Partition:
         return self._watchlist.take(self.log_time, self._peek)
 
     def snapshot(self) -> bytes:
-        """Return what belongs to the partition as a whole: source positions, rules in force, log time."""
+        """Return what belongs to the partition as a whole: source positions, rules, log time, who is near a limit."""
         return orjson.dumps(
             {
                 "v": VERSION,
@@ -203,6 +203,7 @@ class Partition:
                 "rules": self.plan.rules.model_dump(mode="json"),
                 "since": self.plan.since,
                 "log_time": self.log_time,
+                "near": sorted(self._watchlist.near),
             }
         )
 
@@ -215,6 +216,7 @@ class Partition:
             self._positions = data["positions"]
             self.plan = Plan(RuleSet.model_validate(data["rules"]), self.counts, data["since"])
             self.log_time = data["log_time"]
+            self._watchlist.near = set(data.get("near", ()))
         except (ValueError, TypeError, KeyError) as error:
             # Also rules with a field or a kind that only a newer release knows.
             raise StateError(f"the snapshot is damaged, or of a newer livefuse: {error!r}") from error

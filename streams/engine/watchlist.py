@@ -21,14 +21,17 @@ class Watchlist:
     """Looks at the products touched since the last list and at those that were near before.
 
     ``_touched`` tells how near those were that are no longer decoded, so that only the nearest are decoded once more.
+    ``near`` are the products that were near at the last list; a successor goes on with them.
     """
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
         self._touched: dict[str, float | None] = {}
-        self._near: set[str] = set()
-        self._next = 0
-        self._last: list[dict[str, Any]] = []
+        self.near: set[str] = set()
+        # Before the first signal it is no time at all.
+        self._next = 1
+        # None: whatever list a predecessor has left, it is not this one.
+        self._last: list[dict[str, Any]] | None = None
 
     def is_due(self, log_time: int) -> bool:
         """Tell whether it is time (ms) for the next list."""
@@ -53,7 +56,7 @@ class Watchlist:
             return None
         self._next = log_time - log_time % EVERY_MS + EVERY_MS
         ranked = []
-        for product_id in self._near.union(self._touched):
+        for product_id in self.near.union(self._touched):
             nearness = self._touched.get(product_id)
             if nearness is None:
                 state = peek(product_id)
@@ -68,7 +71,7 @@ class Watchlist:
             for entry in _entries(state)
         ]
         nearest = nlargest(_CANDIDATES, found, key=lambda entry: float(entry["nearness"]))
-        self._near = {entry["product_id"] for entry in nearest}
+        self.near = {entry["product_id"] for entry in nearest}
         entries = nearest[:LENGTH]
         if entries == self._last:
             return None

@@ -69,3 +69,25 @@ def test_what_was_nearest_under_older_rules_keeps_no_other_product_from_the_list
     driver.partition.take_dirty()
     driver.take(rules(SURGE, version=2, issued_at="12:00:04"))
     assert b"complained about" in (driver.partition.watchlist() or b"")
+
+
+def test_a_successor_lists_what_was_near_before_though_nobody_touches_it() -> None:
+    driver = Driver(rules(SURGE, version=1), product="complained about")
+    assert driver.partition.watchlist() is None
+    driver.complain("12:00:02")
+    assert b"complained about" in (driver.partition.watchlist() or b"")
+    driver.restart()
+    driver.tick("12:00:10")
+    assert b"complained about" in (driver.partition.watchlist() or b"")
+
+
+def test_a_successor_says_that_nothing_is_near_any_more() -> None:
+    driver = Driver(rules(SURGE, version=1), product="complained about")
+    driver.complain("12:00:02")
+    assert driver.partition.watchlist() is not None
+    driver.restart()
+    driver.take(rules(version=2, issued_at="12:00:04"))
+    driver.tick("12:00:10")
+    assert b'"products":[]' in (driver.partition.watchlist() or b"")
+    driver.tick("12:00:20")
+    assert driver.partition.watchlist() is None
