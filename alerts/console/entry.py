@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 import orjson
 
 from schemas.events import Cause, EventType, FuseEvent, FuseState
+from schemas.kept import kept_json
 from schemas.rules import Severity
 from schemas.times import from_ms
 
@@ -136,8 +137,7 @@ class Entry:
             return False
         else:
             self.told = _told(state)
-            # A copy, as what orjson returns holds on to the larger buffer that it was made in.
-            self.state = bytes(memoryview(_kept(state))) if self.told.phases else None
+            self.state = _kept(state) if self.told.phases else None
             self.state_sequence = state.sequence
             self.room_id = _same(state.room_id)
             self._keep_facts(state)
@@ -169,7 +169,7 @@ class Entry:
     def made(self) -> bytes:
         """Return it as JSON of `models.Product`."""
         if self.view is None:
-            self.view = orjson.dumps(self._shown())
+            self.view = kept_json(self._shown())
         return self.view
 
     def _note(self, event: FuseEvent, change: Change) -> None:
@@ -245,7 +245,7 @@ class Entry:
 def _kept(state: FuseState) -> bytes:
     """Return what is to be shown of a state, as JSON."""
     said = state.override
-    return orjson.dumps(
+    return kept_json(
         {
             "paused": {"product": state.paused.product, "skus": state.paused.skus},
             "override": None

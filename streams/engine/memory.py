@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import orjson
 
+from schemas.kept import kept_json
+
 REMEMBERED: Final = 1_024
 """How many facts of a kind are remembered."""
 MEMORY_MS: Final = 60 * 60_000
@@ -80,7 +82,7 @@ def encode_memory(facts: dict[str, int], clock: int, traces: dict[int, Trace], p
     open_facts: list[tuple[str, int]] = list(islice(reversed(facts.items()), new))
     open_facts.reverse()
     while len(open_facts) >= CHUNK:
-        chunks.append(orjson.Fragment(orjson.dumps(_chunk(open_facts[:CHUNK]))))
+        chunks.append(orjson.Fragment(kept_json(_chunk(open_facts[:CHUNK]))))
         lasts.append(open_facts[CHUNK - 1][1])
         del open_facts[:CHUNK]
     stored: list[Any] = [trace.forgotten - trace.begun, *chunks]

@@ -29,6 +29,7 @@ from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import SIGNALS_PARTITIONS, Cluster
 from tests.kafka.dense import DenseSale
 from tests.kafka.golden import compare, replay
+from tests.kafka.piecemeal import PIECEMEAL
 from tests.kafka.quotas import SHORT_WINDOWS, pace
 from tests.kafka.reading import replicated
 from tests.kafka.rounds import Rounds
@@ -67,7 +68,7 @@ async def test_brokers_that_come_and_go_while_processes_are_killed_every_ten_sec
         # Small frames, so that there are many, and faults strike between them. With the smallest an intake that has
         # ten seconds to live would not live to see all acknowledged that it has read, and commit nothing.
         settings = {"LIVEFUSE_INTAKE__FRAME_SIGNALS": "20"}
-        with Cluster(kafka.harness, PREFIX, tmp_path / "processes", **settings) as cluster:
+        with Cluster(kafka.harness, PREFIX, tmp_path / "processes", program=PIECEMEAL, **settings) as cluster:
             cluster.logins = {role: kafka.environment(f"{PREFIX}-{role}", tmp_path) for role in ROLES}
             await asyncio.to_thread(cluster.apply_topics)
             held = rights(cluster.names, SIGNALS_PARTITIONS, PREFIX)

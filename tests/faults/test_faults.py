@@ -20,6 +20,7 @@ from tests.kafka.dense import DenseSale
 from tests.kafka.faults import Faults
 from tests.kafka.feeding import send_all, send_live
 from tests.kafka.golden import Expected, compare, replay
+from tests.kafka.piecemeal import PIECEMEAL
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults_long, pytest.mark.timeout(1500)]
 
@@ -53,7 +54,8 @@ def figures(records: list[CaptureRecord], expected: Expected, events: int, fault
 async def test_live_with_many_kills_and_zombies(
     kafka: KafkaBroker, prefix: str, tmp_path: Path, seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Cluster(kafka.bootstrap, prefix, tmp_path, LIVEFUSE_SESSION_TIMEOUT=f"{SESSION.seconds}s") as cluster:
+    session = f"{SESSION.seconds}s"
+    with Cluster(kafka.bootstrap, prefix, tmp_path, program=PIECEMEAL, LIVEFUSE_SESSION_TIMEOUT=session) as cluster:
         cluster.apply_topics()
         cluster.start(intakes=2, workers=3)
         await cluster.at_work()

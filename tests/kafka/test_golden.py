@@ -22,6 +22,7 @@ from tests.kafka.dense import DenseSale
 from tests.kafka.faults import Faults
 from tests.kafka.feeding import send_all, send_live
 from tests.kafka.golden import compare, replay, replay_file
+from tests.kafka.piecemeal import PIECEMEAL
 
 pytestmark = pytest.mark.kafka
 
@@ -98,7 +99,7 @@ async def test_live_gives_the_events_of_replay(kafka: KafkaBroker, prefix: str, 
 async def test_live_with_kills_and_a_zombie_gives_the_events_of_replay(
     kafka: KafkaBroker, prefix: str, tmp_path: Path
 ) -> None:
-    with Cluster(kafka.bootstrap, prefix, tmp_path) as cluster:
+    with Cluster(kafka.bootstrap, prefix, tmp_path, program=PIECEMEAL) as cluster:
         cluster.apply_topics()
         cluster.start(intakes=2, workers=3)
         await cluster.at_work()
