@@ -12,7 +12,6 @@ topics are the shop's.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, Final
 
 from aiokafka import TopicPartition
@@ -25,13 +24,11 @@ from deploy.kafka import in_our_words, open_admin, read_partition
 from deploy.settings import Settings
 from schemas.errors import BrokerRefused, FencedError
 from streams.client import supports_transactions
-from streams.worker.store import Store, headers_of
+from streams.worker.store import Recovered, Store, headers_of
 from streams.worker.writer import Batch, Record, Writer
 
 _ATTEMPTS: Final = 5
 _TRANSACTION_TIMEOUT_MS: Final = 60_000
-
-_States = dict[str, tuple[bytes | None, int | None]]
 
 
 async def erase(settings: Settings, subject: Subject, found: Search, *, also_older: bool = False) -> None:
@@ -79,10 +76,10 @@ async def _rewrite(
         try:
             if write:
                 await writer.start([names.state, names.fuse_state])
-            states: _States = {}
-            recovered = await store.recover(number, partial(_keep, states))
+            states: dict[str, bytes | None] = {}
+            recovered = await store.recover(number, states.__setitem__)
             if write:
-                batches = await _changed(settings, subject, number, states)
+                batches = await _changed(settings, subject, number, states, recovered)
                 if batches[1].records or batches[0].records:
                     await writer.write([each for each in batches[:1] if each.records], batches[1])
                     _mark(traces, "the old bytes go when Kafka compacts the topic", status="overwritten")
@@ -103,17 +100,15 @@ async def _rewrite(
     raise AssertionError("unreachable")
 
 
-def _keep(states: _States, product_id: str, value: bytes | None, frame: int | None) -> None:
-    states[product_id] = value, frame
-
-
-async def _changed(settings: Settings, subject: Subject, number: int, states: _States) -> tuple[Batch, Batch]:
+async def _changed(
+    settings: Settings, subject: Subject, number: int, states: dict[str, bytes | None], recovered: Recovered
+) -> tuple[Batch, Batch]:
     """Return the fuse states and the states that name the subject, without it."""
     names = settings.topics
     plain: list[tuple[str, bytes]] = []
     changed: list[Record] = [
-        (product_id.encode(), subject.forgotten_in_state(product_id, value), headers_of(frame))
-        for product_id, (value, frame) in states.items()
+        (product_id.encode(), subject.forgotten_in_state(product_id, value), headers_of(recovered.frame(product_id)))
+        for product_id, value in states.items()
         if value and subject.in_state(product_id, value)
     ]
     fuses: dict[bytes, Any] = {}

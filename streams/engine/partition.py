@@ -11,7 +11,7 @@ frame passes it by. A product that has said something is stored with what it sai
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from streams.engine.state import ProductState
 from streams.engine.watchlist import Watchlist
 
 VERSION: Final = 1
+_NOBODY: Final[Mapping[str, int]] = {}
 
 
 def without_positions(snapshot: bytes) -> bytes:
@@ -89,12 +90,12 @@ class Partition:
         return len(self._marked)
 
     @property
-    def ahead(self) -> int:
-        """The last frame after which one of the loaded products was stored that is ahead of the others; -1 if none."""
-        return max(self._ahead.values(), default=-1)
+    def changed(self) -> bool:
+        """Tell whether a product has changed since it was stored."""
+        return bool(self._marked or self._dirty)
 
     def begin(self, frame: int) -> None:
-        """Say that what is applied next is of the frame at this offset. Needed only after :meth:`load`."""
+        """Say that what is applied next is of the frame at this offset. Needed while products are ahead."""
         while self._arrivals and self._arrivals[0][0] < frame:
             _, product_id = heappop(self._arrivals)
             del self._ahead[product_id]
@@ -221,26 +222,21 @@ class Partition:
             # Also rules with a field or a kind that only a newer release knows.
             raise StateError(f"the snapshot is damaged, or of a newer livefuse: {error!r}") from error
 
-    def load(self, product_id: str, value: bytes | None, frame: int | None = None) -> None:
-        """Take a product's stored state back; a later one replaces an earlier one, None removes it.
-
-        ``frame`` is the offset of the frame after which it was stored, None when the snapshot is not older.
-        """
+    def load(self, product_id: str, value: bytes | None) -> None:
+        """Take a product's stored state back; a later one replaces an earlier one, None removes it."""
         if value is None:
             self._cold.pop(product_id, None)
         else:
             self._cold[product_id] = value
-        if frame is not None:
-            self._ahead[product_id] = frame
-        elif self._ahead:
-            self._ahead.pop(product_id, None)
 
-    def loaded(self) -> None:
+    def loaded(self, ahead: Mapping[str, int] = _NOBODY) -> None:
         """Finish recovery: find the timers and the open fuses among the states that were loaded.
 
-        StateError when one of them is of another version: better now than when its product is next heard of.
+        ``ahead`` are the products that are ahead of the snapshot, with the offset of the frame after which each was
+        stored. StateError when a state is of another version: better now than when its product is next heard of.
         """
-        self._arrivals = sorted((frame, product_id) for product_id, frame in self._ahead.items())
+        self._ahead = dict(ahead)
+        self._arrivals = sorted((frame, product_id) for product_id, frame in ahead.items())
         for product_id, value in self._cold.items():
             if not is_settled(value):
                 state = decode(product_id, value)

@@ -9,14 +9,16 @@ Who recovers goes on behind the last record that was written, and applies again 
 a later frame says so in the header ``livefuse.frame``, and what is applied again up to that frame passes it by. With
 every event the state of its product is stored: so no event comes again.
 
-Where little has changed, a checkpoint is begun and written in one transaction.
+Where little has changed, a checkpoint is begun and written in one transaction. So it is in any case when other rules
+are in force than in the last record, and with the first states of a log: no state is of rules or of a log that the
+record does not know.
 """
 
 from typing import NamedTuple
 
 from streams.engine.partition import Partition
 from streams.worker.alignment import Alignment
-from streams.worker.store import LANE_KEY, LaneRecord, headers_of
+from streams.worker.store import LANE_KEY, Frame, LaneRecord, headers_of
 from streams.worker.writer import Record
 
 
@@ -33,33 +35,43 @@ class Stored(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints of a lane, one after the other."""
+    """The checkpoints of a lane, one after the other.
 
-    def __init__(self, partition: Partition, alignment: Alignment) -> None:
-        self._partition = partition
-        self._alignment = alignment
+    ``log`` counts the signals logs before this one; ``goes_on``: a record of this log was written, by a predecessor.
+    """
+
+    def __init__(self, partition: Partition, alignment: Alignment, *, log: int, goes_on: bool) -> None:
+        self.partition = partition
+        self.alignment = alignment
+        self._log = log
+        # Under way, if one is; and the version of the rules in the last one.
         self._record: LaneRecord | None = None
+        self._rules: int | None = partition.plan.version if goes_on else None
 
-    def take(self, frame: int, most: int | None) -> Stored:
-        """Return what is to be written now; ``frame`` is the offset of the last one that was applied.
+    def take(self, offset: int, most: int | None) -> Stored:
+        """Return what is to be written now; ``offset`` is that of the last frame that was applied.
 
         At least the states of products that have said something; ``most`` bytes, about, of the others: 0 is none, None
         is all. Unless ``most`` is 0, a checkpoint is begun if none is under way; with all of them in any case.
         """
+        version = self.partition.plan.version
+        if version != self._rules:
+            most = None
         begins = most is None or (most > 0 and self._record is None)
         if begins:
             self._record = self._now()
-            self._partition.mark()
-        states = self._partition.take_dirty(most)
-        record = None if self._partition.marked else self._record
-        headers = headers_of(frame if record is None or not begins else None)
+            self.partition.mark()
+        states = self.partition.take_dirty(most)
+        record = None if self.partition.marked else self._record
+        headers = headers_of(Frame(self._log, offset) if record is None or not begins else None)
         records: list[Record] = [(product_id.encode(), value, headers) for product_id, value in states]
         size = sum(len(value) for _, value in states)
         if record is None:
             return Stored(records, size, begins, None)
-        self._record = None
+        self._record, self._rules = None, version
         records.append((LANE_KEY, record.encode(), []))
         return Stored(records, size, begins, record.position)
 
     def _now(self) -> LaneRecord:
-        return LaneRecord(self._alignment.position, self._alignment.snapshot(), self._partition.snapshot())
+        alignment = self.alignment
+        return LaneRecord(alignment.position, alignment.snapshot(), self.partition.snapshot(), self._log)

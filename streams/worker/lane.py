@@ -37,9 +37,7 @@ from schemas.errors import FrameError, LogError, StateError
 from schemas.events import cloud_event_headers
 from schemas.topics import TopicNames
 from streams.engine.events import FUSE_EVENTS, Output
-from streams.engine.partition import Partition
 from streams.frames import decode
-from streams.worker.alignment import Alignment
 from streams.worker.checkpoint import Checkpoints
 from streams.worker.counts import Transition, WorkerCounts
 from streams.worker.inbox import Delivery
@@ -88,16 +86,15 @@ class Lane:
 
     ``next`` is the offset of the frame that it takes, ``saved`` the last one that will never be needed again,
     ``told`` the last one of which all outputs are written, ``unsaved`` the frames behind that; after a failed flush its
-    successor needs those, and reads the others from the broker. ``hot_products`` is how many
-    products all lanes of the worker may keep decoded. ``written_ms`` is when the last frame that it took was written
-    (wall clock, 0 if not known), ``caught_up_s`` when it last had nothing more to take, by the clock of the loop.
+    successor needs those, and reads the others from the broker. ``hot_products`` is how many products all lanes of the
+    worker may keep decoded. ``written_ms`` is when the last frame that it took was written (wall clock, 0 if not
+    known), ``caught_up_s`` when it last had nothing more to take, by the clock of the loop.
     """
 
     def __init__(
         self,
         topics: TopicNames,
-        partition: Partition,
-        alignment: Alignment,
+        checkpoints: Checkpoints,
         writer: Writer,
         *,
         saved: int,
@@ -106,7 +103,8 @@ class Lane:
         failed: Callable[["Lane", Exception], None],
         counts: WorkerCounts,
     ) -> None:
-        self.number = partition.number
+        self.partition = checkpoints.partition
+        self.number = self.partition.number
         self.next = saved + 1
         self.saved = self.told = saved
         self.closed = False
@@ -114,8 +112,7 @@ class Lane:
         self.caught_up_s: float | None = None
         self._counts = counts
         self._topics = topics
-        self.partition = partition
-        self._alignment = alignment
+        self._alignment = checkpoints.alignment
         self._writer = writer
         self._interval_s = interval_s
         self._hot_products = hot_products
@@ -123,7 +120,7 @@ class Lane:
         self._loop = asyncio.get_running_loop()
         self._outputs: list[Output] = []
         self.unsaved: deque[Delivery] = deque()
-        self._checkpoints = Checkpoints(partition, alignment)
+        self._checkpoints = checkpoints
         # Bytes of frames that were taken: up to now, up to the checkpoint that is under way, to the last complete one.
         self._taken_bytes = self._begun_bytes = self._saved_bytes = 0
         # The frame that was next when the one under way was begun, and when the last complete one was.
@@ -256,7 +253,7 @@ class Lane:
             self.told = flush.applied
             while self.unsaved and self.unsaved[0].offset <= self.told:
                 self.unsaved.popleft().acknowledge()
-            if flush.position is None:
+            if flush.position is None or self.partition.changed:
                 self._flush_in(max(self._interval_s, self._states_from - self._loop.time()))
 
     def _most(self, *, whole: bool) -> int | None:
@@ -268,16 +265,15 @@ class Lane:
         return None if self._behind else _PIECE_BYTES
 
     def _rest(self, took_s: float, collected_s: float, most: int | None, state_bytes: int) -> None:
-        """See how long to rest after a flush. One that only told somebody does not shorten the rest of states."""
+        """See how long to rest after a flush. For states one that only told somebody does not count."""
         ended_s, lanes = self._loop.time(), self._counts.lanes
         longest = ended_s + _LONGEST_REST_S
         # Not at once: the markers of this transaction are being written and would hold up the next one.
         self._rest_until = min(longest, ended_s + took_s)
         self._behind_rest_until = ended_s + _BEHIND_REST_S
-        encoding_s, storing_s = _REST_OF_STATES * collected_s * lanes, state_bytes / _STATE_BYTES_PER_S * lanes
-        self._states_rest_until = min(longest, max(self._states_rest_until, ended_s) + encoding_s)
-        self._paced_until = min(longest, max(self._paced_until, ended_s) + storing_s)
         if most != 0:
+            self._states_rest_until = min(longest, ended_s + _REST_OF_STATES * collected_s * lanes)
+            self._paced_until = min(longest, ended_s + state_bytes / _STATE_BYTES_PER_S * lanes)
             self._silent_until = longest
 
     def _count(self, flush: Flush, took_s: float) -> None:
@@ -364,16 +360,17 @@ class Lane:
                 events.append((output.product_id.encode(), output.value, cloud_event_headers(output.event)))
             else:
                 requests.append((output.product_id.encode(), output.value, []))
+        # Before the record, in which a successor finds who is on it.
+        watchlist = None
+        if not self._behind or self._loop.time() >= self._listed_s + _WATCHLIST_BEHIND_S:
+            self._listed_s = self._loop.time()
+            watchlist = self.partition.watchlist()
         stored = self._checkpoints.take(self.next - 1, most)
         if stored.begun:
             self._begun_bytes, self._begun_next = self._taken_bytes, self.next
         fuses: list[Record] = [
             (product_id.encode(), value, plain) for product_id, value in self.partition.take_fuse_states()
         ]
-        watchlist = None
-        if not self._behind or self._loop.time() >= self._listed_s + _WATCHLIST_BEHIND_S:
-            self._listed_s = self._loop.time()
-            watchlist = self.partition.watchlist()
         batches = [
             Batch(names.fuse_events, number, events),
             Batch(names.replenishment, number, requests),

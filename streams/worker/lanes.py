@@ -253,6 +253,8 @@ class Lanes:
                         return
                     if offset > lane.next:
                         self._leave_behind(lane, offset)
+                    while lane.busy and not lane.closed:  # noqa: ASYNC110 (as above)
+                        await asyncio.sleep(_BUSY_PAUSE_S)
                     if offset == lane.next:
                         done = partial(self._acknowledge, lane.number, offset)
                         self._apply(lane, Delivery(offset, value, done, written_ms=written_ms), behind=True)

@@ -10,6 +10,7 @@ from schemas.rules import DEFAULT_RULES
 from streams.config import WorkerConfig
 from streams.engine.partition import Partition
 from streams.worker.alignment import Alignment, source_rank
+from streams.worker.checkpoint import Checkpoints
 from streams.worker.counts import WorkerCounts
 from streams.worker.lane import Lane
 from streams.worker.store import Recovered, Store
@@ -48,7 +49,7 @@ class Opening:
             partition = Partition(number, DEFAULT_RULES, self._counts.engine)
             recovered = await self.store.recover(number, partition.load)
             alignment = Alignment(source_rank(config.topics), lambda: partition.positions)
-            saved = self._take_up(partition, alignment, recovered)
+            saved, checkpoints = self._take_up(partition, alignment, recovered)
         except BaseException as error:
             await writer.stop()
             if isinstance(error, StateError):
@@ -64,8 +65,7 @@ class Opening:
         )
         return Lane(
             config.topics,
-            partition,
-            alignment,
+            checkpoints,
             writer,
             saved=saved,
             interval_s=config.flush_interval_ms / _MS,
@@ -74,16 +74,21 @@ class Opening:
             counts=self._counts,
         )
 
-    def _take_up(self, partition: Partition, alignment: Alignment, recovered: Recovered) -> int:
-        """Restore what the lane's record holds; return the position from which the lane goes on."""
+    def _take_up(self, partition: Partition, alignment: Alignment, recovered: Recovered) -> tuple[int, Checkpoints]:
+        """Restore what the lane's record holds; return the position from which the lane goes on, and what stores it."""
         record, start, end = recovered.record, recovered.log_start, recovered.log_end
         topic = f"{self._config.topics.signals}[{partition.number}]"
         if record is not None:
             partition.restore(record.partition)
-        partition.loaded()
-        applied = max(-1 if record is None else record.position, partition.ahead)
+        log_number = 0 if record is None else record.log
+        applied = max([-1 if record is None else record.position, *recovered.ahead.values()])
+        if record is None or applied >= end:
+            partition.loaded()
+            checkpoints = Checkpoints(partition, alignment, log=log_number + (applied >= end), goes_on=False)
+        else:
+            partition.loaded(recovered.ahead)
+            checkpoints = Checkpoints(partition, alignment, log=log_number, goes_on=True)
         if applied >= end:
-            partition.begin(applied + 1)
             log.error(
                 "lane.log_shorter %s ends at %d, but the state has applied it up to %d: the topic was made anew, or "
                 "the broker has lost its end. Going on with its beginning, %d; what was applied is not applied again.",
@@ -94,7 +99,7 @@ class Opening:
             )
         if record is None or applied >= end:
             alignment.skip_to(start)
-            return start - 1
+            return start - 1, checkpoints
         alignment.restore(record.position, record.alignment)
         if record.position + 1 < start:
             self._counts.gap_frames += start - record.position - 1
@@ -107,8 +112,8 @@ class Opening:
                 start,
             )
             alignment.skip_to(start)
-            return start - 1
-        return record.position
+            return start - 1, checkpoints
+        return record.position, checkpoints
 
 
 def _written(config: WorkerConfig) -> list[str]:

@@ -1,8 +1,7 @@
 r"""What a lane keeps in its partition of ``livefuse.state``, and how it reads it back.
 
     key product_id     value: the product's state, as the engine wrote it
-                       header livefuse.frame: the offset of the frame after which it was stored, if the lane's record
-                       is older
+                       header livefuse.frame: the frame after which it was stored, if the lane's record is older
     key \x00lane       value: the lane's own record: position, alignment, and the engine's snapshot of the partition
 
 Read with ``read_committed`` this is one state: the states as they were after the frame at ``position`` was applied (and
@@ -39,20 +38,30 @@ _RECORDS_AT_ONCE: Final = 5_000
 _FRAMES_AT_ONCE: Final = 100
 _PATIENCE_S: Final = 30.0
 
-Load = Callable[[str, bytes | None, int | None], None]
-"""Take a product's state, and the offset in its header."""
+Load = Callable[[str, bytes | None], None]
+
+
+class Frame(NamedTuple):
+    """A place in the signals log: the offset, and in which of the logs that the partition has had, counted from 0."""
+
+    log: int
+    offset: int
 
 
 class LaneRecord(NamedTuple):
-    """The lane's own record. ``position``: the offset up to which every signal of the log stands in the states."""
+    """The lane's own record. ``position``: the offset up to which every signal of the log stands in the states.
+
+    ``log`` counts the signals logs that came before this one, see :meth:`on_another_log`.
+    """
 
     position: int
     alignment: dict[str, Any]
     partition: bytes
+    log: int = 0
 
     def encode(self) -> bytes:
         """Return version, length of the JSON head, head, and the engine's snapshot as it is."""
-        head = orjson.dumps({"position": self.position, "alignment": self.alignment})
+        head = orjson.dumps({"position": self.position, "alignment": self.alignment, "log": self.log})
         return _HEAD.pack(VERSION, len(head)) + head + self.partition
 
     def on_another_log(self, position: int) -> "LaneRecord":
@@ -61,7 +70,7 @@ class LaneRecord(NamedTuple):
         States, rules and timers hold. Where the old log and its sources were does not: with that the lane would pass
         over what the new ones bring.
         """
-        return LaneRecord(position, Alignment.fresh(position), without_positions(self.partition))
+        return LaneRecord(position, Alignment.fresh(position), without_positions(self.partition), self.log + 1)
 
     @classmethod
     def decode(cls, value: bytes) -> "LaneRecord":
@@ -71,18 +80,27 @@ class LaneRecord(NamedTuple):
             if version != VERSION:
                 raise StateError(other_version("the lane's record", version, VERSION))
             head = orjson.loads(value[_HEAD.size : _HEAD.size + length])
-            return cls(head["position"], head["alignment"], value[_HEAD.size + length :])
+            return cls(head["position"], head["alignment"], value[_HEAD.size + length :], head.get("log", 0))
         except (struct.error, orjson.JSONDecodeError, KeyError) as error:
             raise StateError(f"the lane's record is damaged: {error!r}") from error
 
 
 class Recovered(NamedTuple):
-    """What the broker had: the lane's record, the number of states read, and where the signals log begins and ends."""
+    """What the broker had: the lane's record, the number of states read, and where the signals log begins and ends.
+
+    ``ahead`` are the products whose states are later than the record, each with the offset of its frame.
+    """
 
     record: LaneRecord | None
+    ahead: dict[str, int]
     states: int
     log_start: int
     log_end: int
+
+    def frame(self, product_id: str) -> Frame | None:
+        """Return what the header of a product's state has to say."""
+        offset = self.ahead.get(product_id)
+        return None if offset is None else Frame(0 if self.record is None else self.record.log, offset)
 
 
 @dataclass(slots=True)
@@ -93,17 +111,32 @@ class Progress:
     ratio: float = 0.0
 
 
-def headers_of(frame: int | None) -> list[tuple[str, bytes]]:
+def headers_of(frame: Frame | None) -> list[tuple[str, bytes]]:
     """Return the headers of a state that was stored after a frame; None: not after the lane's record."""
-    return [] if frame is None else [(FRAME, b"%d" % frame)]
+    return [] if frame is None else [(FRAME, b"%d/%d" % frame)]
 
 
-def frame_of(headers: Iterable[tuple[str, bytes]]) -> int | None:
-    """Inverse of :func:`headers_of`; other headers say nothing."""
+def frame_of(headers: Iterable[tuple[str, bytes]]) -> Frame | None:
+    """Inverse of :func:`headers_of`; other headers say nothing. StateError when it is damaged."""
     for name, value in headers:
         if name == FRAME:
-            return int(value)
+            try:
+                log, offset = value.split(b"/")
+                return Frame(int(log), int(offset))
+            except ValueError as error:
+                raise StateError(f"the header {FRAME} of a state is damaged: {value!r}") from error
     return None
+
+
+def ahead_of(record: LaneRecord | None, stored: Mapping[str, Frame]) -> dict[str, int]:
+    """Return the products that were stored after a later frame of the record's log, each with its offset.
+
+    What was stored while another log was read says nothing: the lane's record was written when this one was begun.
+    """
+    log, position = (0, -1) if record is None else (record.log, record.position)
+    return {
+        product_id: frame.offset for product_id, frame in stored.items() if frame.log == log and frame.offset > position
+    }
 
 
 class Store:
@@ -128,6 +161,7 @@ class Store:
         state = TopicPartition(self._state_topic, number)
         signals = TopicPartition(self._signals_topic, number)
         progress = self.progress[number] = Progress()
+        stored: dict[str, Frame] = {}
         async with self._consumer(state, signals) as consumer:
             # Only its ends are asked for. (Assigned all the same: that is how the client learns of a topic at once.)
             consumer.pause(signals)
@@ -145,7 +179,13 @@ class Store:
                     if each.key == LANE_KEY:
                         record = each.value
                     else:
-                        load(each.key.decode(), each.value, frame_of(each.headers))
+                        product_id = each.key.decode()
+                        load(product_id, each.value)
+                        frame = frame_of(each.headers) if each.headers else None
+                        if frame is not None:
+                            stored[product_id] = frame
+                        elif stored:
+                            stored.pop(product_id, None)
                         progress.states += 1
                 if fetched:
                     deadline = time.monotonic() + _PATIENCE_S
@@ -157,7 +197,8 @@ class Store:
             log_start = (await consumer.beginning_offsets([signals]))[signals]
             log_end = (await consumer.end_offsets([signals]))[signals]
         progress.ratio = 1.0
-        return Recovered(None if record is None else LaneRecord.decode(record), progress.states, log_start, log_end)
+        lane = None if record is None else LaneRecord.decode(record)
+        return Recovered(lane, ahead_of(lane, stored), progress.states, log_start, log_end)
 
     async def frames(self, number: int, first: int, until: int) -> AsyncGenerator[tuple[int, bytes | None, int], None]:
         """Yield the frames before ``until``, from ``first``, or from the first that there still is.

@@ -40,6 +40,6 @@ async def test_a_lane_reads_its_states_to_the_end(
     count = await fill(embedded.bootstrap, prefix)
     store = Store({"bootstrap_servers": embedded.bootstrap}, prefix, f"{prefix}.signals", transactions=False)
     states: dict[str, bytes | None] = {}
-    recovered = await store.recover(0, lambda product_id, value, _: states.__setitem__(product_id, value))
+    recovered = await store.recover(0, states.__setitem__)
     assert recovered.states == count
     assert states == {f"p{number}": b"50" for number in range(50)}

@@ -131,8 +131,9 @@ async def _follow(consumer: Any, decisions: Decisions) -> None:
         for partition, records in (await consumer.getmany(timeout_ms=200)).items():
             for record in records:
                 lane = record.key == LANE_KEY
-                position = LaneRecord.decode(record.value).position if lane else frame_of(record.headers)
-                if position is not None:
+                frame = None if lane else frame_of(record.headers)
+                if lane or frame is not None:
+                    position = LaneRecord.decode(record.value).position if frame is None else frame.offset
                     decisions.add(partition.partition, record.timestamp, position)
 
 

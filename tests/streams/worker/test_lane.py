@@ -13,9 +13,11 @@ from schemas.errors import BrokerUnavailable, FencedError, FrameError, StateErro
 from schemas.rules import DEFAULT_RULES
 from schemas.topics import TopicNames
 from streams.engine.partition import Partition
+from streams.engine.signals import COMPLAINT
 from streams.frames import Frame, encode
 from streams.worker import lane as lane_module
 from streams.worker.alignment import Alignment, source_rank
+from streams.worker.checkpoint import Checkpoints
 from streams.worker.counts import WorkerCounts
 from streams.worker.inbox import Delivery
 from streams.worker.lane import Lane
@@ -79,8 +81,7 @@ class Rig:
         """Return a lane over partition and alignment as they are."""
         return Lane(
             NAMES,
-            self.partition,
-            self.alignment,
+            Checkpoints(self.partition, self.alignment, log=0, goes_on=True),
             cast("Writer", self.writer),
             saved=saved,
             interval_s=self.interval_s,
@@ -186,7 +187,53 @@ async def test_an_event_does_not_shorten_the_rest_of_states(monkeypatch: pytest.
         r.take(1, frame([pause(3, NOON, "p2")], live=True))
         await r.writer.flushed(2)
         await asyncio.sleep(0)
-        assert r.lane._paced_until > rest  # noqa: SLF001
+        assert r.lane._paced_until == rest  # noqa: SLF001
+
+
+async def test_states_are_written_however_many_events_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with rig(0.0) as r:
+        r.counts.lanes = 4
+        collect = r.lane._collect  # noqa: SLF001 (made slow)
+
+        def slow(most: int | None) -> lane_module.Flush:
+            time.sleep(0.002)
+            return collect(most)
+
+        monkeypatch.setattr(r.lane, "_collect", slow)
+        r.take(0, frame([order(1, NOON, "p1"), order(2, NOON, "p2")], live=True))
+        await r.writer.flushed(1)
+        offset = 0
+        async with asyncio.timeout(LONG_S / 2):
+            while r.lane.saved < 20:
+                offset += 1
+                r.take(offset, frame([order(3 * offset, NOON, "p1"), pause(3 * offset + 1, NOON, "p2")], live=True))
+                await asyncio.sleep(0.01)
+        assert len(r.writer.flushes) > 20
+
+
+async def test_what_changed_during_the_last_piece_is_written_though_nothing_more_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lane_module, "_PIECE_BYTES", 1)
+    async with rig(0.0) as r:
+        r.take(0, frame([order(1, NOON, "p1"), order(2, NOON, "p2")], live=True))
+        await r.writer.flushed(1)
+        r.writer.go.clear()
+        await asyncio.sleep(0.01)
+        r.take(1, frame([order(3, NOON, "p9")], live=True))
+        r.writer.go.set()
+        async with asyncio.timeout(LONG_S / 2):
+            while r.lane.saved < 1:  # noqa: ASYNC110 (as above)
+                await asyncio.sleep(0.005)
+
+
+async def test_the_record_knows_who_is_on_the_list_that_is_written_with_it() -> None:
+    async with rig() as r:
+        complaints = [[COMPLAINT, 0, n * 256, NOON + n, "p1", f"c{n}", "other", None] for n in range(1, 30)]
+        r.take(0, frame(complaints, live=True))
+        await r.lane.flush()
+        assert NAMES.watchlist in r.writer.flushes[-1]
+        assert orjson.loads(r.writer.record.partition)["near"] == ["p1"]
 
 
 async def test_behind_states_alone_are_written_seldom(monkeypatch: pytest.MonkeyPatch) -> None:

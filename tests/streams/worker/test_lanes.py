@@ -15,6 +15,7 @@ from streams.frames import encode
 from streams.worker import lane as lane_module
 from streams.worker import lanes as lanes_module
 from streams.worker.alignment import Alignment, source_rank
+from streams.worker.checkpoint import Checkpoints
 from streams.worker.counts import WorkerCounts
 from streams.worker.inbox import Delivery
 from streams.worker.lane import Lane
@@ -67,10 +68,10 @@ class Rig:
         saved = self.saved.get(number, -1)
         alignment = Alignment(source_rank(TopicNames()), dict)
         alignment.skip_to(saved + 1)
+        partition = Partition(number, DEFAULT_RULES, counts=self.lanes.counts.engine)
         return Lane(
             TopicNames(),
-            Partition(number, DEFAULT_RULES, counts=self.lanes.counts.engine),
-            alignment,
+            Checkpoints(partition, alignment, log=0, goes_on=True),
             cast("Writer", writer),
             saved=saved,
             interval_s=LONG_S,
