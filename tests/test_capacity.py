@@ -12,6 +12,7 @@ import pytest
 from deploy.simulator.config import SaleConfig
 from deploy.simulator.sale import simulate
 from schemas.topics import TopicNames, topics
+from streams.worker import lane
 
 GUIDE: Final = Path(__file__).parents[1] / "docs/capacity.md"
 NAMES: Final = TopicNames()
@@ -50,8 +51,13 @@ def work_out(shop: dict[str, float]) -> dict[str, float]:
     workers = max(2, math.ceil(signals / (m["signals of a worker"] / 2)))
     partitions = 2 ** math.ceil(math.log2(4 * workers))
     frames = signals * m["bytes of a signal"]
-    states = well * m["state of a product that sells well"] * KIB / m["time between two flushes"]
-    kept = known * m["state of a product"] + well * m["state of a product that sells well"] * KIB
+    hot = well * m["state of a product that sells well"] * KIB
+    checkpoint_s = min(
+        hot / workers / (m["states that a worker stores"] * MIB),
+        m["frames behind a checkpoint"] * MIB / (2 * frames / workers),
+    )
+    states = hot / checkpoint_s
+    kept = known * m["state of a product"] + hot
     memory = (
         workers * m["memory of a process"] * MIB
         + known / 1e6 * m["memory of a million products"] * MIB
@@ -94,6 +100,12 @@ def test_the_table_follows_from_what_was_measured(place: int) -> None:
     given = {name: number(shops[name][place]) for name in ASSUMED}
     expected = {name: written(name, value) for name, value in work_out(given).items()}
     assert {name: values[place] for name, values in shops.items() if name not in ASSUMED} == expected
+
+
+def test_the_limits_of_checkpoints_are_those_of_the_worker() -> None:
+    m = measured()
+    assert m["states that a worker stores"] * MIB == lane._STATE_BYTES_PER_S  # noqa: SLF001
+    assert m["frames behind a checkpoint"] * MIB == lane._MANY_BYTES  # noqa: SLF001
 
 
 def test_an_order_makes_as_many_records_and_signals_as_in_a_simulated_sale() -> None:

@@ -143,6 +143,11 @@ class Lane:
         return self._alignment.held
 
     @property
+    def behind_checkpoint_bytes(self) -> int:
+        """Count the bytes of the frames that a successor would apply again."""
+        return self._taken_bytes - self._saved_bytes
+
+    @property
     def unflushed_s(self) -> float:
         """Return how long ago the oldest change was made since which no flush was committed, 0 when there is none."""
         changed_s = self._changed_s if self._writing_s is None else self._writing_s
@@ -324,8 +329,7 @@ class Lane:
     @property
     def _states_from(self) -> float:
         """Return when states may be written again, by the clock of the loop."""
-        bytes_of_all = (self._taken_bytes - self._saved_bytes) * max(1, self._counts.lanes)
-        if bytes_of_all > _MANY_BYTES:
+        if self.behind_checkpoint_bytes * max(1, self._counts.lanes) > _MANY_BYTES:
             return self._states_rest_until
         return max(self._states_rest_until, self._silent_until if self._behind else self._paced_until)
 

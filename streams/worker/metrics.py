@@ -133,6 +133,11 @@ class WorkerCollector(Collector):
             max((lane.unflushed_s for lane in open_lanes.values()), default=0.0),
         )
         yield gauge(
+            "livefuse_checkpoint_behind_bytes",
+            "Frames behind the last checkpoints, which whoever takes the lanes over would apply again.",
+            sum(lane.behind_checkpoint_bytes for lane in open_lanes.values()),
+        )
+        yield gauge(
             "livefuse_products",
             "Products with a state in open lanes.",
             sum(len(lane.partition) for lane in open_lanes.values()),

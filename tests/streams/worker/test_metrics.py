@@ -210,11 +210,13 @@ async def test_flushes_are_timed_and_told_apart_by_how_they_end(monkeypatch: pyt
         give(r, 0, [order(1, NOON, "p1")])
         before = watched.shown()
         assert before["livefuse_unflushed_seconds"] > 0
+        assert before["livefuse_checkpoint_behind_bytes"] > 0
         assert before["livefuse_apply_seconds_count"] == 1
         assert before["livefuse_flush_seconds_count"] == 0
         await flushed(r)
         values = watched.shown()
         assert values["livefuse_unflushed_seconds"] == 0
+        assert values["livefuse_checkpoint_behind_bytes"] == 0
         assert values["livefuse_flush_seconds_count"] == 1
         assert 0 < values["livefuse_flush_seconds_sum"] < 10
         assert values['livefuse_flush_seconds_bucket{le="+Inf"}'] == 1
