@@ -223,15 +223,18 @@ class Lane:
         self._alignment.skip_to(offset)
         self.next = offset
 
-    async def flush(self) -> None:
-        """Write all that has changed, acknowledge the frames; on failure the lane is closed and ``failed`` is told."""
-        await self._flush(whole=True)
+    async def flush(self, *, quick: bool = False) -> None:
+        """Write all that has changed, acknowledge the frames; on failure the lane is closed and ``failed`` is told.
 
-    async def _flush(self, *, whole: bool) -> None:
+        ``quick``: of the states no more than a piece. The successor has more to apply again, but nobody waits.
+        """
+        await self._flush(lambda: _PIECE_BYTES if quick else None)
+
+    async def _flush(self, how_much: Callable[[], int | None]) -> None:
         async with self._lock:
             if self.closed or self._alignment.refilling or not (self._outputs or self.next != self._saved_next):
                 return
-            most = self._most(whole=whole)
+            most = how_much()
             if most == 0 and not self._outputs:
                 self._flush_in(self._states_from - self._loop.time())
                 return
@@ -261,9 +264,9 @@ class Lane:
             if flush.position is None or self.partition.changed:
                 self._flush_in(max(self._interval_s, self._states_from - self._loop.time()))
 
-    def _most(self, *, whole: bool) -> int | None:
-        """Return how many bytes of states to write now, None for all."""
-        if whole or self.partition.crowding > 1:
+    def _most(self) -> int | None:
+        """Return how many bytes of states are due now, None for all."""
+        if self.partition.crowding > 1:
             return None
         if self._loop.time() + _EARLY_S < self._states_from:
             return 0
@@ -350,7 +353,7 @@ class Lane:
                 # Another flush came in between.
                 self._flush_in(0.0)
             else:
-                await self._flush(whole=False)
+                await self._flush(self._most)
 
     def _collect(self, most: int | None) -> Flush:
         """Take the outputs and ``most`` bytes of states, in one piece: no await may come between them."""

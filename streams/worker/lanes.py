@@ -116,7 +116,7 @@ class Lanes:
     async def on_revoked(self) -> None:
         """Flush before others take over: all partitions are revoked at every rebalance, and some come back."""
         self._given.clear()
-        await self._flush_all()
+        await self._flush_all(quick=self._keep)
         if not self._keep:
             for number in list(self.open):
                 self._spawn(self.open.pop(number).close())
@@ -202,8 +202,8 @@ class Lanes:
                 found[number] = max(0.0, age_s)
         return found
 
-    async def _flush_all(self) -> None:
-        flushes = [asyncio.create_task(lane.flush()) for lane in self.open.values()]
+    async def _flush_all(self, *, quick: bool = False) -> None:
+        flushes = [asyncio.create_task(lane.flush(quick=quick)) for lane in self.open.values()]
         if flushes:
             await asyncio.wait(flushes, timeout=_DRAIN_S)
 

@@ -211,6 +211,18 @@ async def test_states_are_written_however_many_events_come(monkeypatch: pytest.M
         assert len(r.writer.flushes) > 20
 
 
+async def test_a_quick_flush_tells_everything_and_stores_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "_PIECE_BYTES", 1)
+    async with rig() as r:
+        r.take(0, frame([order(1, NOON, "p1"), order(2, NOON, "p2"), pause(3, NOON, "p3")], live=False))
+        await r.lane.flush(quick=True)
+        assert (r.acknowledged, r.lane.told, r.lane.saved) == ([0], 0, -1)
+        assert [key for key, _ in r.writer.flushes[0][NAMES.fuse_events]] == [b"p3"]
+        assert len(r.writer.flushes[0][NAMES.state]) == 2
+        await r.lane.flush()
+        assert r.lane.saved == 0
+
+
 async def test_what_changed_during_the_last_piece_is_written_though_nothing_more_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
