@@ -22,7 +22,7 @@ from deploy.settings import Settings
 from schemas.errors import LivefuseError
 from schemas.times import from_ms
 from schemas.topics import Topic
-from streams.worker.store import LANE_KEY, LaneRecord
+from streams.worker.store import LANE_KEY, Frame, LaneRecord, ahead_of, frame_of
 
 Progress = Callable[[str, int], None]
 """Told now and then: which topic is being worked on, and how many records of it are done."""
@@ -86,7 +86,10 @@ async def save(settings: Settings, file: BinaryIO, progress: Progress) -> Saved:
 
 
 async def _lanes(settings: Settings) -> tuple[int, dict[str, int]]:
-    """Return up to which time (ms) all lanes have applied their log, and how many frames each has not applied."""
+    """Return up to which time (ms) all lanes have applied their log, and how many frames each has not applied.
+
+    LivefuseError when a lane has not ended in order: then its states are not of one moment.
+    """
     config, names = settings.kafka_config(), settings.topics
     signals = await partitions_of(config, [names.signals])
     async with open_consumer(config) as consumer:
@@ -95,9 +98,20 @@ async def _lanes(settings: Settings) -> tuple[int, dict[str, int]]:
     waiting: dict[str, int] = {}
     for each in signals:
         record = None
+        stored: dict[str, Frame] = {}
         async for found in read_partition(config, TopicPartition(names.state, each.partition)):
             if found.key == LANE_KEY and found.value:
                 record = LaneRecord.decode(found.value)
+            elif (frame := frame_of(found.headers)) is not None:
+                stored[found.key.decode()] = frame
+            else:
+                stored.pop(found.key.decode(), None)
+        if ahead := ahead_of(record, stored):
+            raise LivefuseError(
+                f"{names.state}[{each.partition}] is not of one moment: the worker that had it last was killed, and "
+                f"{len(ahead)} states are ahead of the others. Start a worker, wait until it has caught up (`livefuse "
+                "doctor`), stop it in order (SIGTERM), and try again."
+            )
         position = first[each] - 1 if record is None else record.position
         if ends[each] > position + 1:
             waiting[str(each.partition)] = ends[each] - position - 1

@@ -129,13 +129,13 @@ def frame_of(headers: Iterable[tuple[str, bytes]]) -> Frame | None:
 
 
 def ahead_of(record: LaneRecord | None, stored: Mapping[str, Frame]) -> dict[str, int]:
-    """Return the products that were stored after a later frame of the record's log, each with its offset.
+    """Return the products that were stored after a frame that the record does not know, each with its offset.
 
     What was stored while another log was read says nothing: the lane's record was written when this one was begun.
     """
-    log, position = (0, -1) if record is None else (record.log, record.position)
+    log, known = (0, -1) if record is None else (record.log, int(record.alignment["frontier"]))
     return {
-        product_id: frame.offset for product_id, frame in stored.items() if frame.log == log and frame.offset > position
+        product_id: frame.offset for product_id, frame in stored.items() if frame.log == log and frame.offset > known
     }
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from deploy.archive import restoring
 from deploy.archive.file import entries, verified
 from deploy.settings import Settings
 from deploy.simulator import CaptureRecord
 from schemas.times import from_ms
+from streams.worker.store import Frame, headers_of
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import Cluster, until
 from tests.kafka.feeding import send_all
@@ -198,6 +200,20 @@ async def test_what_no_worker_has_applied_is_told(old: Cluster, tmp_path: Path) 
     assert done.returncode == 0
     assert "not saved, because no worker has applied them" in done.stderr
     assert sum(verified(tmp_path / "archive.jsonl.gz")[0].waiting.values()) > 0
+
+    # As a worker leaves it that is killed between two checkpoints.
+    states = [each for each in await committed(old.bootstrap, old.names.state) if each.key == b"jar"]
+    async with AIOKafkaProducer(bootstrap_servers=old.bootstrap) as producer:
+        await producer.send_and_wait(
+            old.names.state,
+            states[-1].value,
+            states[-1].key,
+            partition=states[-1].partition,
+            headers=headers_of(Frame(0, 1_000_000)),
+        )
+    refused = told(old, "topics", "export", str(tmp_path / "another.jsonl.gz"), code=1)["error"]
+    assert "is not of one moment" in refused
+    assert "stop it in order" in refused
 
 
 def settings_of(cluster: Cluster) -> Settings:
