@@ -125,15 +125,19 @@ class Writer:
 
 
 async def send(producer: Any, batches: Sequence[Batch]) -> None:
-    """Send them and wait until all are acknowledged. Raises what the producer raises."""
+    """Send them and wait until all are acknowledged. Raises what the producer raises.
+
+    Where one batch is refused the others fail, too, with errors that do not say why; the refusal counts.
+    """
     pending = []
     for topic, partition, records in batches:
         pending += [
             await producer.send_batch(builder, topic, partition=partition) for builder in _built(producer, records)
         ]
-    for outcome in await asyncio.gather(*pending, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
+    outcomes = await asyncio.gather(*pending, return_exceptions=True)
+    failures = [each for each in outcomes if isinstance(each, BaseException)]
+    if failures:
+        raise next((each for each in failures if isinstance(each, _REFUSED)), failures[0])
 
 
 def _built(producer: Any, records: Sequence[Record]) -> Iterator[Any]:

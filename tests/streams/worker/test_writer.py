@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from aiokafka.errors import ProducerClosed
+from aiokafka.errors import InvalidTxnState, ProducerClosed, TopicAuthorizationFailedError
 
-from schemas.errors import BrokerUnavailable
+from schemas.errors import BrokerRefused, BrokerUnavailable
 from streams.worker import writer as writer_module
 from streams.worker.writer import Batch, Writer
 
@@ -31,6 +31,7 @@ class Producer:
         self.asked = asyncio.Event()
         self.stopped = False
         self.done: list[str] = []
+        self.errors: dict[str, Exception] = {}
 
     async def start(self) -> None: ...
 
@@ -53,7 +54,10 @@ class Producer:
             raise ProducerClosed
         self.done.append(topic)
         outcome = asyncio.get_running_loop().create_future()
-        outcome.set_result(None)
+        if topic in self.errors:
+            outcome.set_exception(self.errors[topic])
+        else:
+            outcome.set_result(None)
         return outcome
 
     async def stop(self) -> None:
@@ -84,6 +88,15 @@ async def test_all_is_one_transaction(producers: list[Producer]) -> None:
     producers[0].room.set()
     await writer.write(OUTPUTS, STATE)
     assert producers[0].done == ["begin", "events", "fuses", "state", "commit"]
+
+
+async def test_of_several_failures_the_one_that_says_which_right_is_missing_is_told(producers: list[Producer]) -> None:
+    writer = await started("lane-0")
+    producers[0].room.set()
+    producers[0].errors = {"events": InvalidTxnState(), "state": TopicAuthorizationFailedError("state")}
+    with pytest.raises(BrokerRefused, match="state"):
+        await writer.write(OUTPUTS, STATE)
+    assert "commit" not in producers[0].done
 
 
 @pytest.mark.parametrize("transactional_id", ["lane-0", None])
