@@ -26,7 +26,7 @@ from schemas.errors import LivefuseError, TopicMismatch
 from schemas.times import from_ms
 from schemas.topics import Topic
 from streams.client import supports_transactions
-from streams.worker.store import FRAME, LANE_KEY, LaneRecord
+from streams.worker.store import LANE_KEY, PLACE_HEADER, LaneRecord
 
 HEADER: Final = "livefuse.import"
 
@@ -203,7 +203,7 @@ def _value(entry: Entry, is_state: bool, positions: Mapping[int, int]) -> bytes:
 
 def _foreign(entry: Entry) -> list[tuple[str, bytes]]:
     """Return the headers of a record but that of an earlier import, and that which holds in the old cluster's log."""
-    return [(name, value) for name, value in entry.headers if name not in {HEADER, FRAME}]
+    return [(name, value) for name, value in entry.headers if name not in {HEADER, PLACE_HEADER}]
 
 
 def _told(progress: Progress, what: str) -> Any:

@@ -22,7 +22,7 @@ from deploy.settings import Settings
 from schemas.errors import LivefuseError
 from schemas.times import from_ms
 from schemas.topics import Topic
-from streams.worker.store import LANE_KEY, Frame, LaneRecord, ahead_of, frame_of
+from streams.worker.store import LANE_KEY, LaneRecord, Place, ahead_of, note_place
 
 Progress = Callable[[str, int], None]
 """Told now and then: which topic is being worked on, and how many records of it are done."""
@@ -98,15 +98,13 @@ async def _lanes(settings: Settings) -> tuple[int, dict[str, int]]:
     waiting: dict[str, int] = {}
     for each in signals:
         record = None
-        stored: dict[str, Frame] = {}
+        places: dict[str, Place] = {}
         async for found in read_partition(config, TopicPartition(names.state, each.partition)):
             if found.key == LANE_KEY and found.value:
                 record = LaneRecord.decode(found.value)
-            elif (frame := frame_of(found.headers)) is not None:
-                stored[found.key.decode()] = frame
             else:
-                stored.pop(found.key.decode(), None)
-        if ahead := ahead_of(record, stored):
+                note_place(places, found.key.decode(), found.headers)
+        if ahead := ahead_of(record, places):
             raise LivefuseError(
                 f"{names.state}[{each.partition}] is not of one moment: the worker that had it last was killed, and "
                 f"{len(ahead)} states are ahead of the others. Start a worker, wait until it has caught up (`livefuse "

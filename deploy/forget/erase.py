@@ -107,7 +107,7 @@ async def _changed(
     names = settings.topics
     plain: list[tuple[str, bytes]] = []
     changed: list[Record] = [
-        (product_id.encode(), subject.forgotten_in_state(product_id, value), headers_of(recovered.frame(product_id)))
+        (product_id.encode(), subject.forgotten_in_state(product_id, value), headers_of(recovered.place(product_id)))
         for product_id, value in states.items()
         if value and subject.in_state(product_id, value)
     ]

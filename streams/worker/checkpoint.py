@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from streams.engine.partition import Partition
 from streams.worker.alignment import Alignment
-from streams.worker.store import LANE_KEY, Frame, LaneRecord, headers_of
+from streams.worker.store import LANE_KEY, LaneRecord, Place, headers_of
 from streams.worker.writer import Record
 
 
@@ -63,7 +63,7 @@ class Checkpoints:
             self.partition.mark()
         states = self.partition.take_dirty(most)
         record = None if self.partition.marked else self._record
-        headers = headers_of(Frame(self._log, offset) if record is None or not begins else None)
+        headers = headers_of(Place(self._log, offset) if record is None or not begins else None)
         records: list[Record] = [(product_id.encode(), value, headers) for product_id, value in states]
         size = sum(len(value) for _, value in states)
         if record is None:

@@ -16,21 +16,11 @@ from typing import Any, Final
 
 from aiokafka import TopicPartition
 from faust.exceptions import ConsumerNotStarted
-from faust.types import TP
+from faust.types import TP, Message
 
 from schemas.errors import BrokerError
 
 FETCH_WAIT_MS: Final = 100
-
-
-class _Read:
-    """A frame that a lane has read by itself, for Faust's acknowledging."""
-
-    def __init__(self, topic: str, number: int, offset: int) -> None:
-        self.topic = topic
-        self.tp = TP(topic, number)
-        self.offset = offset
-        self.acked = False
 
 
 class Feed:
@@ -73,8 +63,9 @@ class Feed:
 
     def acknowledge(self, number: int, offset: int) -> None:
         """Acknowledge a frame that Faust has not delivered."""
+        read = Message(self._topic, number, offset, 0.0, 0, None, None, None, None, tp=TP(self._topic, number))
         with contextlib.suppress(AssertionError, AttributeError, ConsumerNotStarted):
-            self._app.consumer.ack(_Read(self._topic, number, offset))
+            self._app.consumer.ack(read)
 
     def end(self, number: int) -> int | None:
         """Return the offset behind the last frame of a partition that is known of."""

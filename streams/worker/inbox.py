@@ -68,6 +68,16 @@ class Inbox:
         self._bytes -= len(first.value or b"")
         return first
 
+    def claim(self, offset: int) -> Acknowledge | None:
+        """Remove a delivery without its value, for the frame was read; return how to acknowledge it, if it is here."""
+        for place, each in enumerate(self._deliveries):
+            if each.offset == offset and each.dropped:
+                del self._deliveries[place]
+                return each.acknowledge
+            if each.offset > offset:
+                break
+        return None
+
     def missing(self, wanted: int) -> int | None:
         """Return the offset in front of which frames must be read from the broker; None when nothing waits."""
         if not self._deliveries:

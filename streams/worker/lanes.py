@@ -256,7 +256,9 @@ class Lanes:
                     while lane.busy and not lane.closed:  # noqa: ASYNC110 (as above)
                         await asyncio.sleep(_BUSY_PAUSE_S)
                     if offset == lane.next:
-                        done = partial(self._acknowledge, lane.number, offset)
+                        inbox = self._inboxes.get(lane.number)
+                        delivered = None if inbox is None else inbox.claim(offset)
+                        done = delivered or partial(self._acknowledge, lane.number, offset)
                         self._apply(lane, Delivery(offset, value, done, written_ms=written_ms), behind=True)
                         self.counts.frames_read += 1
                     await asyncio.sleep(0)

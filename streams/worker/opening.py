@@ -78,16 +78,12 @@ class Opening:
         """Restore what the lane's record holds; return the position from which the lane goes on, and what stores it."""
         record, start, end = recovered.record, recovered.log_start, recovered.log_end
         topic = f"{self._config.topics.signals}[{partition.number}]"
-        if record is not None:
-            partition.restore(record.partition)
-        log_number = 0 if record is None else record.log
-        applied = max([-1 if record is None else record.position, *recovered.ahead.values()])
-        if record is None or applied >= end:
+        if record is None:
             partition.loaded()
-            checkpoints = Checkpoints(partition, alignment, log=log_number + (applied >= end), goes_on=False)
-        else:
-            partition.loaded(recovered.ahead)
-            checkpoints = Checkpoints(partition, alignment, log=log_number, goes_on=True)
+            alignment.skip_to(start)
+            return start - 1, Checkpoints(partition, alignment, log=0, goes_on=False)
+        partition.restore(record.partition)
+        applied = max([record.position, *recovered.ahead.values()])
         if applied >= end:
             log.error(
                 "lane.log_shorter %s ends at %d, but the state has applied it up to %d: the topic was made anew, or "
@@ -97,9 +93,11 @@ class Opening:
                 applied,
                 start,
             )
-        if record is None or applied >= end:
+            partition.loaded()
             alignment.skip_to(start)
-            return start - 1, checkpoints
+            return start - 1, Checkpoints(partition, alignment, log=record.log + 1, goes_on=False)
+        partition.loaded(recovered.ahead)
+        checkpoints = Checkpoints(partition, alignment, log=record.log, goes_on=True)
         alignment.restore(record.position, record.alignment)
         if record.position + 1 < start:
             self._counts.gap_frames += start - record.position - 1

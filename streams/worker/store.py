@@ -28,7 +28,7 @@ from streams.engine.partition import without_positions
 from streams.worker.alignment import Alignment
 
 LANE_KEY: Final = b"\x00lane"
-FRAME: Final = "livefuse.frame"
+PLACE_HEADER: Final = "livefuse.frame"
 VERSION: Final = 1
 _HEAD: Final = struct.Struct(">BI")
 _FETCH_WAIT_MS: Final = 20
@@ -41,7 +41,7 @@ _PATIENCE_S: Final = 30.0
 Load = Callable[[str, bytes | None], None]
 
 
-class Frame(NamedTuple):
+class Place(NamedTuple):
     """A place in the signals log: the offset, and in which of the logs that the partition has had, counted from 0."""
 
     log: int
@@ -97,10 +97,10 @@ class Recovered(NamedTuple):
     log_start: int
     log_end: int
 
-    def frame(self, product_id: str) -> Frame | None:
+    def place(self, product_id: str) -> Place | None:
         """Return what the header of a product's state has to say."""
         offset = self.ahead.get(product_id)
-        return None if offset is None else Frame(0 if self.record is None else self.record.log, offset)
+        return None if offset is None else Place(0 if self.record is None else self.record.log, offset)
 
 
 @dataclass(slots=True)
@@ -111,31 +111,40 @@ class Progress:
     ratio: float = 0.0
 
 
-def headers_of(frame: Frame | None) -> list[tuple[str, bytes]]:
-    """Return the headers of a state that was stored after a frame; None: not after the lane's record."""
-    return [] if frame is None else [(FRAME, b"%d/%d" % frame)]
+def headers_of(place: Place | None) -> list[tuple[str, bytes]]:
+    """Return the headers of a state that was stored after the frame there; None: not after the lane's record."""
+    return [] if place is None else [(PLACE_HEADER, b"%d/%d" % place)]
 
 
-def frame_of(headers: Iterable[tuple[str, bytes]]) -> Frame | None:
+def place_of(headers: Iterable[tuple[str, bytes]]) -> Place | None:
     """Inverse of :func:`headers_of`; other headers say nothing. StateError when it is damaged."""
     for name, value in headers:
-        if name == FRAME:
+        if name == PLACE_HEADER:
             try:
                 log, offset = value.split(b"/")
-                return Frame(int(log), int(offset))
+                return Place(int(log), int(offset))
             except ValueError as error:
-                raise StateError(f"the header {FRAME} of a state is damaged: {value!r}") from error
+                raise StateError(f"the header {PLACE_HEADER} of a state is damaged: {value!r}") from error
     return None
 
 
-def ahead_of(record: LaneRecord | None, stored: Mapping[str, Frame]) -> dict[str, int]:
+def note_place(places: dict[str, Place], product_id: str, headers: Iterable[tuple[str, bytes]]) -> None:
+    """Keep the place of a product's latest state; states are read in the order of the log."""
+    place = place_of(headers) if headers else None
+    if place is not None:
+        places[product_id] = place
+    elif places:
+        places.pop(product_id, None)
+
+
+def ahead_of(record: LaneRecord | None, places: Mapping[str, Place]) -> dict[str, int]:
     """Return the products that were stored after a frame that the record does not know, each with its offset.
 
     What was stored while another log was read says nothing: the lane's record was written when this one was begun.
     """
     log, known = (0, -1) if record is None else (record.log, int(record.alignment["frontier"]))
     return {
-        product_id: frame.offset for product_id, frame in stored.items() if frame.log == log and frame.offset > known
+        product_id: place.offset for product_id, place in places.items() if place.log == log and place.offset > known
     }
 
 
@@ -161,7 +170,7 @@ class Store:
         state = TopicPartition(self._state_topic, number)
         signals = TopicPartition(self._signals_topic, number)
         progress = self.progress[number] = Progress()
-        stored: dict[str, Frame] = {}
+        places: dict[str, Place] = {}
         async with self._consumer(state, signals) as consumer:
             # Only its ends are asked for. (Assigned all the same: that is how the client learns of a topic at once.)
             consumer.pause(signals)
@@ -181,11 +190,7 @@ class Store:
                     else:
                         product_id = each.key.decode()
                         load(product_id, each.value)
-                        frame = frame_of(each.headers) if each.headers else None
-                        if frame is not None:
-                            stored[product_id] = frame
-                        elif stored:
-                            stored.pop(product_id, None)
+                        note_place(places, product_id, each.headers)
                         progress.states += 1
                 if fetched:
                     deadline = time.monotonic() + _PATIENCE_S
@@ -198,7 +203,7 @@ class Store:
             log_end = (await consumer.end_offsets([signals]))[signals]
         progress.ratio = 1.0
         lane = None if record is None else LaneRecord.decode(record)
-        return Recovered(lane, ahead_of(lane, stored), progress.states, log_start, log_end)
+        return Recovered(lane, ahead_of(lane, places), progress.states, log_start, log_end)
 
     async def frames(self, number: int, first: int, until: int) -> AsyncGenerator[tuple[int, bytes | None, int], None]:
         """Yield the frames before ``until``, from ``first``, or from the first that there still is.

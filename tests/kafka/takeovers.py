@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 
-from streams.worker.store import LANE_KEY, LaneRecord, frame_of
+from streams.worker.store import LANE_KEY, LaneRecord, place_of
 from tests.kafka.cluster import Service, until
 from tests.kafka.reading import partitions_of
 
@@ -131,7 +131,7 @@ async def _follow(consumer: Any, decisions: Decisions) -> None:
         for partition, records in (await consumer.getmany(timeout_ms=200)).items():
             for record in records:
                 lane = record.key == LANE_KEY
-                frame = None if lane else frame_of(record.headers)
+                frame = None if lane else place_of(record.headers)
                 if lane or frame is not None:
                     position = LaneRecord.decode(record.value).position if frame is None else frame.offset
                     decisions.add(partition.partition, record.timestamp, position)

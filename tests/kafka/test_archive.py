@@ -16,7 +16,7 @@ from deploy.archive.file import entries, verified
 from deploy.settings import Settings
 from deploy.simulator import CaptureRecord
 from schemas.times import from_ms
-from streams.worker.store import Frame, headers_of
+from streams.worker.store import Place, headers_of
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.cluster import Cluster, until
 from tests.kafka.feeding import send_all
@@ -209,7 +209,7 @@ async def test_what_no_worker_has_applied_is_told(old: Cluster, tmp_path: Path) 
             states[-1].value,
             states[-1].key,
             partition=states[-1].partition,
-            headers=headers_of(Frame(0, 1_000_000)),
+            headers=headers_of(Place(0, 1_000_000)),
         )
     refused = told(old, "topics", "export", str(tmp_path / "another.jsonl.gz"), code=1)["error"]
     assert "is not of one moment" in refused

@@ -17,7 +17,7 @@ from streams.engine.signals import RULES
 from streams.worker.alignment import Alignment, source_rank
 from streams.worker.counts import WorkerCounts
 from streams.worker.opening import Opening
-from streams.worker.store import LANE_KEY, Frame, LaneRecord, Recovered, ahead_of, frame_of, headers_of
+from streams.worker.store import LANE_KEY, LaneRecord, Place, Recovered, ahead_of, headers_of, place_of
 from tests.corpus.released import of_one_intake, of_two_intakes, timeline
 from tests.kafka.worker_rig import NOON, frame, order, pause
 
@@ -31,7 +31,7 @@ class Topics:
     """What has been committed: of the lane, of products (value and frame), and what was said."""
 
     record: bytes | None = None
-    states: dict[str, tuple[bytes, Frame | None]] = field(default_factory=dict)
+    states: dict[str, tuple[bytes, Place | None]] = field(default_factory=dict)
     said: Said = field(default_factory=list)
 
 
@@ -72,7 +72,7 @@ class Lane:
             if key == LANE_KEY:
                 self.topics.record = value
             else:
-                self.topics.states[key.decode()] = value, frame_of(headers)
+                self.topics.states[key.decode()] = value, place_of(headers)
         self.topics.said += [(each.product_id, each.value) for each in self._outputs]
         self._outputs = []
         return stored.position
@@ -128,7 +128,7 @@ def test_a_checkpoint_is_written_when_all_that_had_changed_is() -> None:
     assert lane.flush(1) == 1
     stored = {product_id: stored_after for product_id, (_, stored_after) in lane.topics.states.items()}
     assert sorted(stored) == ["p1", "p2", "p3"]
-    assert set(stored.values()) == {Frame(0, 1), Frame(0, 2)}
+    assert set(stored.values()) == {Place(0, 1), Place(0, 2)}
     assert lane.flush(1 << 20) == 2
     assert "p4" in lane.topics.states
 
@@ -147,7 +147,7 @@ def test_the_state_of_a_product_goes_with_its_event() -> None:
     lane.take(frames.encode(frame([pause(300, NOON, "p2")])))
     assert lane.flush(0) is None
     assert [product_id for product_id, _ in lane.topics.said] == ["p2"]
-    assert {each: stored_after for each, (_, stored_after) in lane.topics.states.items()} == {"p2": Frame(0, 2)}
+    assert {each: stored_after for each, (_, stored_after) in lane.topics.states.items()} == {"p2": Place(0, 2)}
     assert lane.topics.record == first
 
 
@@ -188,7 +188,7 @@ def test_what_was_stored_of_another_log_says_nothing_of_this_one() -> None:
     lane.take(frames.encode(frame([pause(20_000, NOON, "p1")])))
     lane.flush(0)
     lane.flush(None)
-    assert lane.topics.states["p1"][1] == Frame(0, 100)
+    assert lane.topics.states["p1"][1] == Place(0, 100)
     # The topic was made anew. Its first frames bring other positions of other sources.
     anew = Lane(lane.topics, log_end=0)
     assert (anew.next, anew.ahead) == (0, {})
@@ -208,6 +208,6 @@ def test_what_was_stored_of_another_log_says_nothing_of_this_one() -> None:
 @pytest.mark.parametrize("value", [b"", b"7", b"1/2/3", b"a/b"])
 def test_a_damaged_header_is_an_error(value: bytes) -> None:
     with pytest.raises(StateError, match="damaged"):
-        frame_of([("livefuse.frame", value)])
-    assert frame_of([("x", value)]) is None
-    assert frame_of(headers_of(Frame(3, 41))) == Frame(3, 41)
+        place_of([("livefuse.frame", value)])
+    assert place_of([("x", value)]) is None
+    assert place_of(headers_of(Place(3, 41))) == Place(3, 41)

@@ -41,3 +41,17 @@ def test_what_a_lane_had_goes_before_what_waits() -> None:
     inbox.put_back([delivery(3), delivery(4)])
     assert [each.offset for wanted in (3, 4, 5) if (each := inbox.take(wanted))] == [3, 4, 5]
     assert len(inbox) == 0
+
+
+def test_who_reads_a_delivery_without_room_acknowledges_that_delivery_and_it_does_not_come_again() -> None:
+    inbox, acknowledged = Inbox(10), list[int]()
+    inbox.put(delivery(3))
+    inbox.put(Delivery(4, b"x", lambda: acknowledged.append(4)))
+    assert inbox.claim(3) is None
+    assert inbox.claim(5) is None
+    done = inbox.claim(4)
+    assert done is not None
+    done()
+    assert acknowledged == [4]
+    assert inbox.claim(4) is None
+    assert [each.offset for wanted in (3, 4) if (each := inbox.take(wanted))] == [3]

@@ -223,20 +223,27 @@ async def test_a_quick_flush_tells_everything_and_stores_a_piece(monkeypatch: py
         assert r.lane.saved == 0
 
 
-async def test_what_changed_during_the_last_piece_is_written_though_nothing_more_comes(
+async def test_what_changed_before_the_last_piece_is_written_though_nothing_more_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lane_module, "_PIECE_BYTES", 1)
     async with rig(0.0) as r:
+        write, begun = r.writer.write, 0
+
+        async def later(outputs: Sequence[Batch], state: Batch) -> None:
+            nonlocal begun
+            begun += 1
+            if begun == 1:
+                # Its flush is planned for when the last piece goes, which is not of its checkpoint.
+                r.take(1, frame([order(3, NOON, "p9")], live=True))
+            await write(outputs, state)
+
+        monkeypatch.setattr(r.writer, "write", later)
         r.take(0, frame([order(1, NOON, "p1"), order(2, NOON, "p2")], live=True))
-        await r.writer.flushed(1)
-        r.writer.go.clear()
-        await asyncio.sleep(0.01)
-        r.take(1, frame([order(3, NOON, "p9")], live=True))
-        r.writer.go.set()
-        async with asyncio.timeout(LONG_S / 2):
-            while r.lane.saved < 1:  # noqa: ASYNC110 (as above)
-                await asyncio.sleep(0.005)
+        await r.writer.flushed(3)
+        assert [LANE_KEY in dict(flush[NAMES.state]) for flush in r.writer.flushes] == [False, True, True]
+        assert b"p9" in dict(r.writer.flushes[2][NAMES.state])
+        assert r.writer.record.position == 1
 
 
 async def test_the_record_knows_who_is_on_the_list_that_is_written_with_it() -> None:
