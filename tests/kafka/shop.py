@@ -31,10 +31,14 @@ _LATE_MS: Final = 25_000
 
 
 class Shop:
-    """`ahead` is how far, in event time, what is sent is ahead of what is read. `sent` counts the records."""
+    """`ahead` is how far, in event time, what is sent is ahead of what is read. `sent` counts the records.
+
+    Set `more`, and some records are sent though nobody has read anything.
+    """
 
     def __init__(self, cluster: Cluster, records: Sequence[CaptureRecord], ahead: timedelta) -> None:
         self.sent = 0
+        self.more = asyncio.Event()
         self._cluster = cluster
         self._records = records
         self._ahead_ms = ahead / timedelta(milliseconds=1)
@@ -61,16 +65,22 @@ class Shop:
                     if read_ms > unsent_ms - _LATE_MS:
                         raise TooLateError("the intakes have overtaken the shop: nothing can be compared")
                     await self._send_up_to(send, read_ms)
+                if self.more.is_set():
+                    self.more.clear()
+                    await self._send_slice(send)
                 await asyncio.sleep(_LOOK_S)
         return list(self._records[: self.sent])
 
     async def _send_up_to(self, send: Send, read_ms: float) -> None:
         while self._records[self.sent].ts < read_ms + self._ahead_ms:
-            part = self._records[self.sent : self.sent + _SLICE]
-            await acknowledged([(record, await send(record)) for record in part])
-            self.sent += len(part)
-            if self.sent >= len(self._records):
-                raise TooLateError(f"all {self.sent:,} records were sent before it was enough: take a longer capture")
+            await self._send_slice(send)
+
+    async def _send_slice(self, send: Send) -> None:
+        part = self._records[self.sent : self.sent + _SLICE]
+        await acknowledged([(record, await send(record)) for record in part])
+        self.sent += len(part)
+        if self.sent >= len(self._records):
+            raise TooLateError(f"all {self.sent:,} records were sent before it was enough: take a longer capture")
 
     async def _read_ms(self, admin: AIOKafkaAdminClient) -> int | None:
         """Return the latest event time that an intake has read of any source; None when Kafka does not say."""

@@ -28,9 +28,9 @@ class Extent(NamedTuple):
     probes: int
 
     def course(self, *, slow: bool) -> Course:
-        """Return how much a program gets. The second backlog is a quarter of the first."""
+        """Return how much a program gets. The second backlog is half of the first."""
         records = self.slow_records if slow else self.records
-        return Course(records, max(records // 4, _LEAST_RECORDS), self.probes)
+        return Course(records, max(records // 2, _LEAST_RECORDS), self.probes)
 
 
 async def compare(

@@ -3,8 +3,12 @@
     start-up   it starts, and only sentinels wait           CPU seconds of a start
     backlog    it starts, and a backlog waits               records per CPU second, what it finds, peak memory
     probes     one order at a time oversells a product      latency from produced (acks=all) to consumed event
-    crash      in the middle of a second backlog `kill -9`, and started again at once: the time until the first event
-               that had not come before, and until everything has been applied; what is missing, what came twice
+    crash      anew, with a second backlog behind the first: in the middle of it `kill -9`, and started again at once:
+               the time until the first event that had not come before, and until everything has been applied; what is
+               missing, what came twice
+
+Nothing is read before all of a backlog is there: a program that has caught up has passed the present, and everything
+in a backlog would be late for it.
 
 The same records, partitions and broker for all. CPU time and memory are those of all processes of the program.
 """
@@ -66,18 +70,18 @@ async def measure(name: str, opened: Open, course: Course, code: int) -> Result:
         await _run(running, 0)
         idle_s = cpu(running)
     async with opened() as running:
-        # Kafka takes no records from the future, and what is late by more than a rule looks back would not count.
-        middle_ms = _now_ms() - end_ms(course.second, 0) - 60_000
-        await _load(running, _first(course, middle_ms))
-        await _load(running, running.sentinels(0, middle_ms))
+        ended_ms = _ended_ms()
+        await _load(running, _first(course, ended_ms))
+        await _load(running, running.sentinels(0, ended_ms))
         took_s = await _run(running, 0)
         busy_s, peak = cpu(running), peak_bytes(running)
         found = _found(running)
         tell(f"{name}: {busy_s:.1f} s of CPU in {took_s:.1f} s, {_hits(found, 0)} found; probes")
         delays_ms = await _probes(running, course.probes)
         peak = max(peak, peak_bytes(running))
-        tell(f"{name}: p50 {_percentile(delays_ms, 50):.1f} ms, p99 {_percentile(delays_ms, 99):.1f} ms; a crash")
-        crash = await _crash(running, course, middle_ms)
+    tell(f"{name}: p50 {_percentile(delays_ms, 50):.1f} ms, p99 {_percentile(delays_ms, 99):.1f} ms; a crash")
+    async with opened() as running:
+        crash = await _crash(running, course)
     return Result(
         name,
         (
@@ -138,18 +142,25 @@ async def _probes(running: Running, number: int) -> list[float]:
     return delays_ms[_WARM_UP:]
 
 
-async def _crash(running: Running, course: Course, start_ms: int) -> _Crash:
-    incidents = tripping(1)
-    end = running.sentinels(1, end_ms(course.second, start_ms))
-    seen = running.listener.values
-    async with asyncio.TaskGroup() as feeding:
-        feeding.create_task(_load(running, chain(backlog(course.second, start_ms, batch=1), end)))
-        await _until(running, lambda: len(incidents.keys() & seen.keys()) >= _KILLED_AFTER)
-        running.kill()
-        before = set(seen)
-        began_s = time.monotonic()
-        running.start()
-        first_s = await _until(running, lambda: bool(seen.keys() - before) or running.done(1)) - began_s
+async def _crash(running: Running, course: Course) -> _Crash:
+    """Kill it in the second backlog. Raises RuntimeError when that was too late."""
+    incidents, seen = tripping(1), running.listener.values
+    ended_ms = _ended_ms()
+    middle_ms = ended_ms - end_ms(course.second, 0)
+    for batch, (size, end) in enumerate(((course.records, middle_ms), (course.second, ended_ms))):
+        records = backlog(size, end - end_ms(size, 0), batch=batch)
+        await _load(running, chain(records, running.sentinels(batch, end)))
+    running.start()
+    await _until(running, lambda: len(incidents.keys() & seen.keys()) >= _KILLED_AFTER)
+    running.kill()
+    if running.done(1):
+        raise RuntimeError(
+            "all was applied before the kill: nothing was measured, take a larger backlog"
+        )
+    before = set(seen)
+    began_s = time.monotonic()
+    running.start()
+    first_s = await _until(running, lambda: bool(seen.keys() - before)) - began_s
     applied_s = await _until(running, lambda: running.done(1)) - began_s
     return _Crash(first_s, applied_s, _found(running))
 
@@ -186,6 +197,11 @@ async def _load(running: Running, records: Iterable[CaptureRecord]) -> None:
 
 def _percentile(values: list[float], percent: int) -> float:
     return quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def _ended_ms() -> int:
+    """Return when a backlog ends: Kafka takes no records from the future."""
+    return _now_ms() - 60_000
 
 
 def _now_ms() -> int:
