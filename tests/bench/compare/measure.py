@@ -154,9 +154,7 @@ async def _crash(running: Running, course: Course) -> _Crash:
     await _until(running, lambda: len(incidents.keys() & seen.keys()) >= _KILLED_AFTER)
     running.kill()
     if running.done(1):
-        raise RuntimeError(
-            "all was applied before the kill: nothing was measured, take a larger backlog"
-        )
+        raise RuntimeError("all was applied before the kill: nothing was measured, take a larger backlog")
     before = set(seen)
     began_s = time.monotonic()
     running.start()

@@ -104,6 +104,17 @@ async def rig(interval_s: float = LONG_S) -> AsyncIterator[Rig]:
     await made.lane.close()
 
 
+def slow_down(r: Rig, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let what is collected for a flush cost so much more time."""
+    collect = r.lane._collect  # noqa: SLF001 (nothing public takes so long)
+
+    def slow(most: int | None) -> lane_module.Flush:
+        time.sleep(seconds)
+        return collect(most)
+
+    monkeypatch.setattr(r.lane, "_collect", slow)
+
+
 async def test_a_frame_is_acknowledged_when_it_is_written_and_not_before() -> None:
     async with rig() as r:
         assert r.take(0, frame([order(1, NOON, "p1")]))
@@ -152,13 +163,7 @@ async def test_ticks_alone_are_saved_seldom(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_lane_waits_the_longer_the_more_its_states_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     async with rig(0.0) as r:
         r.counts.lanes = 3
-        collect = r.lane._collect  # noqa: SLF001 (made slow)
-
-        def slow(most: int | None) -> lane_module.Flush:
-            time.sleep(0.02)
-            return collect(most)
-
-        monkeypatch.setattr(r.lane, "_collect", slow)
+        slow_down(r, monkeypatch, 0.02)
         r.take(0, frame([order(1, NOON, "p1")], live=True))
         await r.writer.flushed(1)
         r.take(1, frame([order(2, NOON, "p1")], live=True))
@@ -193,13 +198,7 @@ async def test_an_event_does_not_shorten_the_rest_of_states(monkeypatch: pytest.
 async def test_states_are_written_however_many_events_come(monkeypatch: pytest.MonkeyPatch) -> None:
     async with rig(0.0) as r:
         r.counts.lanes = 4
-        collect = r.lane._collect  # noqa: SLF001 (made slow)
-
-        def slow(most: int | None) -> lane_module.Flush:
-            time.sleep(0.002)
-            return collect(most)
-
-        monkeypatch.setattr(r.lane, "_collect", slow)
+        slow_down(r, monkeypatch, 0.002)
         r.take(0, frame([order(1, NOON, "p1"), order(2, NOON, "p2")], live=True))
         await r.writer.flushed(1)
         offset = 0
