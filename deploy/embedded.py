@@ -32,6 +32,7 @@ HOST = "127.0.0.1"
 # program's connection could take the port while a broker restarts, and a client that keeps trying to connect to a
 # closed port of its own machine ends up connected to itself.
 _PORTS = range(20_000, 30_000)
+_given: set[int] = set()
 
 # Metadata request, version 1, about no topic: api key, version, correlation id, client id, empty array.
 _METADATA_REQUEST = struct.pack(">hhih8si", 3, 1, 1, 8, b"livefuse", 0)
@@ -45,10 +46,18 @@ class EmbeddedBrokerError(RuntimeError):
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on, outside the range of outgoing connections."""
-    for port in random.sample(_PORTS, k=200):
+    """Return a TCP port of 127.0.0.1 that nothing listens on, outside the range of outgoing connections.
+
+    Never one that it has returned before, for whoever has that may not listen yet; not until all have been.
+    """
+    left = [port for port in _PORTS if port not in _given]
+    if not left:
+        _given.clear()
+        left = list(_PORTS)
+    for port in random.sample(left, k=min(200, len(left))):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((HOST, port))
+            _given.add(port)
             return port
     raise EmbeddedBrokerError(f"no free port found on {HOST} between {_PORTS.start} and {_PORTS.stop}")
 

